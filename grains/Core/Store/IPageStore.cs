@@ -1,0 +1,69 @@
+namespace VmoCluster.Core.Store;
+
+/// <summary>
+/// What the shell asks of a store of pages. A VMO's record, its layers and their blobs share one hash slot. Every method may throw
+/// <see cref="StoreException"/>: the store did not answer, or refused; commits and settlings say so by their outcome instead.
+/// Times are bounded by the store's own timeouts (1 s for one round trip).
+/// </summary>
+public interface IPageStore
+{
+    /// <summary>Takes a block of koids that nobody has had. At least 1.</summary>
+    ValueTask<Koid> AllocateKoidsAsync(int count, CancellationToken cancellation);
+
+    /// <summary>
+    /// Binds a creation's request id to a koid for <see cref="Limits.RequestKeepMs"/>: the first proposal stands, and every repeat is told it.
+    /// </summary>
+    ValueTask<Koid> BindRequestAsync(RequestId request, Koid proposed, CancellationToken cancellation);
+
+    /// <summary>
+    /// Brings a VMO into being, only if there is neither record nor tombstone: the layer's fields, then the record's with its owner.
+    /// Both begin at seq 1. False: something stands there already.
+    /// </summary>
+    ValueTask<bool> CreateAsync(
+        Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, CancellationToken cancellation);
+
+    /// <summary>The whole record, or its tombstone.</summary>
+    ValueTask<RecordLoad> LoadRecordAsync(Koid vmo, CancellationToken cancellation);
+
+    /// <summary>A layer's seq and these of its fields; null if there is no such layer.</summary>
+    ValueTask<StoredHash?> LoadLayerAsync(LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation);
+
+    /// <summary>How many fields a layer has.</summary>
+    ValueTask<long> CountFieldsAsync(LayerId layer, CancellationToken cancellation);
+
+    /// <summary>All fields of a layer whose names begin with a prefix, in any order, in portions. A field changed meanwhile may come in either state.</summary>
+    IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation);
+
+    /// <summary>Compares the record's owner and puts the next one in its place, in one script.</summary>
+    ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation);
+
+    /// <summary>Gives a VMO up, if it is still this owner's.</summary>
+    ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation);
+
+    /// <summary>One commit. Never throws for the store's state: see <see cref="CommitOutcome"/>.</summary>
+    ValueTask<CommitOutcome> CommitAsync(StoreCommit commit);
+
+    /// <summary>Settles a commit whose outcome is unknown: compares the owner, returns seq and moves it on by one.</summary>
+    ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer);
+
+    /// <summary>
+    /// Reads bytes of blobs into their destinations, several in flight. False at an index: that blob is not there (or too short).
+    /// </summary>
+    ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation);
+
+    /// <summary>Unlinks blobs that no slot names. Missing ones do not matter. Returns how many were there.</summary>
+    ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation);
+
+    /// <summary>Removes marks: fields whose absence means the same. Fenced by the owner. False: another owner.</summary>
+    ValueTask<bool> RemoveFieldsAsync(
+        Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation);
+
+    /// <summary>
+    /// The last step of a VMO's end: writes the tombstone, then unlinks the layers, then the record, fenced. The layers' blobs are gone before.
+    /// </summary>
+    ValueTask<bool> EraseAsync(
+        Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation);
+
+    /// <summary>Koids of all VMOs, in any order, in portions, for the operator's list. Dying ones may be among them.</summary>
+    IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(CancellationToken cancellation);
+}

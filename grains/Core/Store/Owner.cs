@@ -1,0 +1,33 @@
+using System.Globalization;
+
+namespace VmoCluster.Core.Store;
+
+/// <summary>
+/// Who may change a VMO: a silo's session, the epoch, and a nonce of that activation. Stored in the record's <c>owner</c> field; each
+/// script that changes anything compares it. A released VMO keeps its epoch with session 0.
+/// </summary>
+public readonly record struct Owner(ulong Session, ulong Epoch, uint Nonce)
+{
+    /// <summary>Whether nobody owns the VMO at present.</summary>
+    public bool IsReleased => Session == 0;
+
+    /// <summary>The next owner: a higher epoch, and a nonce never used with this VMO before.</summary>
+    public Owner Next(ulong session, uint nonce) => new(session, Epoch + 1, nonce);
+
+    /// <summary>What a released VMO's owner field says.</summary>
+    public Owner Released() => new(0, Epoch, 0);
+
+    /// <summary>As stored: session and nonce in hex, epoch in decimal.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Session:x}:{Epoch}:{Nonce:x}");
+
+    /// <summary>Reads the stored form.</summary>
+    public static Owner Parse(ReadOnlySpan<char> text)
+    {
+        var first = text.IndexOf(':');
+        var last = text.LastIndexOf(':');
+        return new(
+            ulong.Parse(text[..first], NumberStyles.HexNumber, CultureInfo.InvariantCulture),
+            ulong.Parse(text[(first + 1)..last], NumberStyles.None, CultureInfo.InvariantCulture),
+            uint.Parse(text[(last + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+    }
+}
