@@ -101,8 +101,21 @@ public static class Limits
     /// <summary>Shards of the handle registry.</summary>
     public const int RegistryShards = 64;
 
+    /// <summary>Milliseconds between two renewals of a silo's session.</summary>
+    public const int SessionRenewMs = 1_000;
+
+    /// <summary>Milliseconds a silo's lease runs on its own clock, from before its last renewal was sent. A killed silo's VMOs rest that long.</summary>
+    public const int SessionLeaseMs = 5_000;
+
+    /// <summary>
+    /// Milliseconds beyond the lease for which others must have seen a session's counter unmoved before they mark it dead. It pays for clocks
+    /// that run up to 5 % apart.
+    /// </summary>
+    public const int SessionMarginMs = 1_000;
+
     /// <summary>What silos of one cluster compare: every limit that the stored layout or the protocol depends on.</summary>
     public static string Fingerprint =>
         $"page={PageBytes},leaf={LeafPages},extent={ExtentPages},call={CallBytesMax},message={MessageBytesMax},runs={RunsPerLayerMax}," +
-        $"blob={BlobPagesMax},handles={HandlesPerVmoMax},deadline={DeadlineMaxMs},keep={RequestKeepMs},shards={RegistryShards}";
+        $"blob={BlobPagesMax},handles={HandlesPerVmoMax},deadline={DeadlineMaxMs},keep={RequestKeepMs},shards={RegistryShards}," +
+        $"lease={SessionLeaseMs},margin={SessionMarginMs}";
 }
