@@ -1,0 +1,40 @@
+using System.Diagnostics.Metrics;
+using VmoCluster.Hosting.Sessions;
+
+namespace VmoCluster.Hosting;
+
+/// <summary>The hosting's metrics, by name. dashboards/TELEMETRY.md says what each means.</summary>
+internal static class HostingTelemetry
+{
+    /// <summary>Renewals of this silo's session; tag vmo.outcome: renewed, unanswered, lost.</summary>
+    public static Counter<long> Renewals { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.session.renewals", "{renewal}", "Renewals of this silo's session, by outcome.");
+
+    /// <summary>Sessions of other silos this silo marked dead.</summary>
+    public static Counter<long> MarkedDead { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.session.marked_dead", "{session}", "Sessions of other silos that this silo marked dead.");
+
+    /// <summary>Letters done; tag vmo.letter: give-up, drop, retire.</summary>
+    public static Counter<long> Letters { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.session.letters", "{letter}", "Letters to this silo that it has done, by kind.");
+
+    /// <summary>VMOs this silo came to own, or did not; tag vmo.outcome: own, released, dead, given-up, wait, raced.</summary>
+    public static Counter<long> Takeovers { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.takeovers", "{vmo}", "Attempts to own a VMO, by what came of them.");
+
+    /// <summary>VMOs of dead silos whose unfinished work was woken; tag vmo.outcome: woken, failed.</summary>
+    public static Counter<long> Inherited { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.estates.inherited", "{vmo}", "VMOs with unfinished work of dead silos that this silo woke, by outcome.");
+
+    /// <summary>Grain calls that ended by a broken belief of ours.</summary>
+    public static Counter<long> Invariants { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.invariants.broken", "{failure}", "Grain calls that ended by a broken invariant; the activation was ended.");
+
+    /// <summary>Calls from outside to what is not public.</summary>
+    public static Counter<long> Trespasses { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.gateway.refused", "{call}", "Calls of external Orleans clients to grains that are not public, refused.");
+
+    /// <summary>Watches the lease of a silo for as long as the meter lives.</summary>
+    public static void WatchLease(SiloSession session) =>
+        Telemetry.Meter.CreateObservableGauge("vmo.session.lease", () => session.Left.TotalSeconds, "s", "What is left of this silo's lease.");
+}

@@ -1,0 +1,110 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using VmoCluster.Core.Store;
+using VmoCluster.Hosting.Sessions;
+
+namespace VmoCluster.Hosting.Ownership;
+
+/// <summary>Wakes a VMO's grain, which takes up whatever its record says is unfinished. Returns when that is done, or noted under the session that owns it now.</summary>
+public delegate Task WakeVmo(Koid vmo, CancellationToken cancellation);
+
+/// <summary>
+/// Inherits unfinished work: VMOs that a dead session noted (dying, intents) are woken one by one, and struck off its list when their grain
+/// has answered. Of all silos that one inherits whose session has the lowest id; when two think so for a while, a VMO is woken twice, which
+/// does no harm. Work noted under this silo's own session whose activation ended is woken, too; the activation strikes it off itself.
+/// </summary>
+internal sealed partial class EstateHeir(
+    ISessionStore store, SiloSession session, SiloOwnership ownership, WakeVmo wake, TimeProvider time, ILogger<EstateHeir> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
+
+    // At most 50 a second: large deletions must not crowd out the living.
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(20);
+
+    // Own work is looked at this seldom: its activation is nearly always still at it.
+    private const int OwnEvery = 15;
+
+    private int _round;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Delay(Period, time, stoppingToken);
+                await InheritAsync(stoppingToken);
+            }
+            catch (StoreException failure)
+            {
+                LogUnanswered(failure.Message);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>One round over all estates.</summary>
+    internal async Task InheritAsync(CancellationToken cancellation)
+    {
+        var mine = session.Id;
+        if (!session.IsValid(mine))
+        {
+            return;
+        }
+
+        if (_round++ % OwnEvery == 0)
+        {
+            foreach (var vmo in await store.ReadUnfinishedAsync(mine, cancellation))
+            {
+                if (!ownership.Knows(vmo))
+                {
+                    await WakeAsync(mine, vmo, cancellation);
+                }
+            }
+        }
+
+        var estates = await store.ReadEstatesAsync(cancellation);
+        if (estates.Count == 0 || (await store.ReadSessionsAsync(cancellation)).Keys.Any(id => id < mine))
+        {
+            return;
+        }
+
+        foreach (var dead in estates)
+        {
+            foreach (var vmo in await store.ReadUnfinishedAsync(dead, cancellation))
+            {
+                if (await WakeAsync(dead, vmo, cancellation))
+                {
+                    await store.ClearUnfinishedAsync(dead, vmo, cancellation);
+                }
+            }
+        }
+    }
+
+    private async Task<bool> WakeAsync(ulong estate, Koid vmo, CancellationToken cancellation)
+    {
+        await Task.Delay(Pace, time, cancellation);
+        try
+        {
+            await wake(vmo, cancellation);
+            HostingTelemetry.Inherited.Add(1, new KeyValuePair<string, object?>("vmo.outcome", "woken"));
+            return true;
+        }
+        catch (Exception failure) when (!cancellation.IsCancellationRequested)
+        {
+            // One VMO that cannot be woken must not keep the others waiting; it stays on the list and is tried again.
+            HostingTelemetry.Inherited.Add(1, new KeyValuePair<string, object?>("vmo.outcome", "failed"));
+            LogNotWoken(vmo, estate, failure.Message);
+            return false;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "VMO {Koid} of session {Session:x} could not be woken and is tried again. {Message}")]
+    private partial void LogNotWoken(Koid koid, ulong session, string message);
+
+    [LoggerMessage(LogLevel.Debug, "The estates could not be read. {Message}")]
+    private partial void LogUnanswered(string message);
+}
