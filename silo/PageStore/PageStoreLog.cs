@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Logging;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>All that the page store logs.</summary>
+internal static partial class PageStoreLog
+{
+    [LoggerMessage(1, LogLevel.Information, "Opened store {Id}: layout {Layout}, durability {Durability}, {Primaries} primaries")]
+    public static partial void Opened(ILogger log, string id, int layout, string durability, int primaries);
+
+    [LoggerMessage(2, LogLevel.Warning, "The store does not answer ({Kind})")]
+    public static partial void Unreachable(ILogger log, string kind);
+
+    [LoggerMessage(3, LogLevel.Information, "The store answers again")]
+    public static partial void ReachableAgain(ILogger log);
+
+    [LoggerMessage(4, LogLevel.Warning, "The store is nearly full ({Ratio} of maxmemory, or its disk): only frees and changes of structure are stored")]
+    public static partial void NearlyFull(ILogger log, string ratio);
+
+    [LoggerMessage(5, LogLevel.Information, "The store has room again")]
+    public static partial void RoomAgain(ILogger log);
+
+    [LoggerMessage(6, LogLevel.Information, "The embedded store serves {Folder}")]
+    public static partial void EmbeddedStarted(ILogger log, string folder);
+}

@@ -1,0 +1,440 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using StackExchange.Redis;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>
+/// Records, layers and blobs in Redis, as grains/DESIGN.md lays them out. Writes go down the commit connection in the order of their
+/// calls, reads down their own; both ask primaries only.
+/// </summary>
+internal sealed class RedisPageStore(StoreConnections connections, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : IPageStore
+{
+    private const int UnlinkBatch = 512;
+    private const int ScanBatch = 512;
+
+    // Lua's unpack takes fewer than 8,000 values; a commit's fields and blobs are limited well below (Limits.CommitLeavesMax).
+    private const int ScriptValuesMax = 7_000;
+
+    private readonly StoreConnection _commits = connections.Commits;
+    private readonly IDatabase _reads = connections.Reads.Database;
+    private readonly BlobReader _blobs = new(connections.Reads.Database, keys);
+
+    /// <inheritdoc/>
+    public async ValueTask<Koid> AllocateKoidsAsync(int count, CancellationToken cancellation)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        var last = await RunAsync(
+            "allocate",
+            1,
+            () => _commits.WriteAsync(
+                keys.Koids, watch.ReplicasOfStructure, database => database.StringIncrementAsync(keys.Koids, count, CommandFlags.DemandMaster)),
+            cancellation);
+        return new((ulong)(last - count + 1));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<Koid> BindRequestAsync(RequestId request, Koid proposed, CancellationToken cancellation)
+    {
+        var key = keys.Request(request);
+        var bound = await RunAsync(
+            "bind",
+            1,
+            async () =>
+            {
+                while (true)
+                {
+                    if (await _commits.WriteAsync(
+                        key,
+                        watch.ReplicasOfStructure,
+                        database => database.StringSetAsync(
+                            key, proposed.Value, TimeSpan.FromMilliseconds(Limits.RequestKeepMs), When.NotExists, CommandFlags.DemandMaster)))
+                        return proposed.Value;
+                    // It may have expired since; then the next round sets it.
+                    var standing = await _commits.Database.StringGetAsync(key, CommandFlags.DemandMaster);
+                    if (!standing.IsNull)
+                        return (ulong)standing;
+                }
+            },
+            cancellation);
+        return new(bound);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> CreateAsync(
+        Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, CancellationToken cancellation)
+    {
+        RequireHome(vmo, layer);
+        if (watch.IsNearlyFull)
+            throw new StoreException(VmoStatus.NoSpace, "The store is full.");
+        var values = new List<RedisValue>((2 * (layerFields.Count + recordFields.Count)) + 12) { 2 * (layerFields.Count + 2) };
+        values.AddRange(["seq", 1, "layout", StoreIdentity.LayoutNow]);
+        AddFields(values, layerFields);
+        values.AddRange(["owner", owner.ToString(), "seq", 1, "layout", StoreIdentity.LayoutNow]);
+        AddFields(values, recordFields);
+        var created = await EvaluateAsync(
+            "create", scripts.Create, [keys.Record(vmo), keys.Tombstone(vmo), keys.Layer(layer)], [.. values], watch.ReplicasOfStructure, cancellation);
+        return (int)created == 1;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<RecordLoad> LoadRecordAsync(Koid vmo, CancellationToken cancellation)
+    {
+        // In this order on one connection: a record that is gone when it is asked for has its tombstone by then.
+        var (record, tombstone) = await RunAsync(
+            "load-record",
+            2,
+            async () =>
+            {
+                var asked = _reads.HashGetAllAsync(keys.Record(vmo), CommandFlags.DemandMaster);
+                var askedNext = _reads.HashGetAllAsync(keys.Tombstone(vmo), CommandFlags.DemandMaster);
+                await Task.WhenAll(asked, askedNext);
+                return (await asked, await askedNext);
+            },
+            cancellation);
+        if (record.Length > 0)
+            return new(Existence.Exists, ToHash(record, vmo.ToString()));
+        return tombstone.Length > 0
+            ? new(Existence.Tombstone, new(default, 0, [.. tombstone.Select(entry => new StoreField(entry.Name, entry.Value))]))
+            : new(Existence.Nothing, null);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<StoredHash?> LoadLayerAsync(LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation)
+    {
+        var asked = new RedisValue[names.Count + 2];
+        (asked[0], asked[1]) = ("seq", "layout");
+        for (var i = 0; i < names.Count; i++)
+            asked[i + 2] = names[i];
+        var found = await RunAsync(
+            "load-layer", asked.Length, () => _reads.HashGetAsync(keys.Layer(layer), asked, CommandFlags.DemandMaster), cancellation);
+        if (found[0].IsNull)
+            return null;
+        RequireLayout(found[1], layer.ToString());
+        var fields = new List<StoreField>(names.Count);
+        for (var i = 0; i < names.Count; i++)
+        {
+            if (!found[i + 2].IsNull)
+                fields.Add(new(names[i], found[i + 2]));
+        }
+
+        return new(default, (ulong)found[0], fields);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<long> CountFieldsAsync(LayerId layer, CancellationToken cancellation) =>
+        await RunAsync("count", 1, () => _reads.HashLengthAsync(keys.Layer(layer), CommandFlags.DemandMaster), cancellation);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation) =>
+        PortionsAsync(
+            _reads.HashScanAsync(keys.Layer(layer), GlobOf(prefix.Span), ScanBatch, flags: CommandFlags.DemandMaster),
+            entry => new StoreField(entry.Name, entry.Value),
+            "scan-layer",
+            cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation)
+    {
+        var answer = (RedisResult[])(await EvaluateAsync(
+            "take-over", scripts.TakeOver, [keys.Record(vmo)], [expected.ToString(), next.ToString()], watch.ReplicasOfStructure, cancellation))!;
+        var found = (string)answer[1]!;
+        return new((int)answer[0] == 1, found.Length == 0 ? default : Owner.Parse(found));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation) =>
+        await EvaluateAsync(
+            "release", scripts.Release, [keys.Record(vmo)], [owner.ToString(), owner.Released().ToString()], watch.ReplicasOfStructure, cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask<CommitOutcome> CommitAsync(StoreCommit commit)
+    {
+        Require(commit);
+        var isFreeing = commit.IsStructure || commit.IsRelease;
+        if (watch.IsNearlyFull && !isFreeing)
+            return CommitOutcome.Full;
+        var operation = PageStoreTelemetry.Begin("commit", commit.Blobs.Count + 1, time);
+        var (outcome, error) = await SendAsync(commit, isFreeing ? scripts.CommitWhenFull : scripts.Commit);
+        operation.End(error is null ? null : StoreFaults.Kind(error));
+        return outcome;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer)
+    {
+        if (target == CommitTarget.Layer)
+            RequireHome(vmo, layer);
+        var operation = PageStoreTelemetry.Begin("settle", 1, time);
+        try
+        {
+            var answer = (long)await _commits.EvaluateAsync(
+                scripts.Settle, [keys.Record(vmo), keys.Target(vmo, target, layer)], [owner.ToString()], watch.ReplicasOfStructure);
+            operation.End();
+            return answer switch
+            {
+                -1 => new(CommitOutcome.Fenced, 0),
+                -4 => new(CommitOutcome.Refused, 0),
+                _ => new(CommitOutcome.Applied, (ulong)answer - 1),
+            };
+        }
+        catch (Exception error) when (StoreFaults.IsStoreTrouble(error) || error is StoreException)
+        {
+            operation.End(StoreFaults.Kind(error));
+            var outcome = StoreFaults.Outcome(error);
+            return new(outcome == CommitOutcome.Full ? CommitOutcome.Refused : outcome, 0);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) =>
+        reads.Count == 0 ? [] : await RunAsync("read", reads.Count, () => _blobs.ReadAsync(reads), cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
+    {
+        var unlinked = 0L;
+        foreach (var batch in blobs.Where(blob => !blob.IsZero).Chunk(UnlinkBatch))
+        {
+            var names = Array.ConvertAll(batch, blob => keys.Blob(layer, blob));
+            unlinked += await RunAsync("unlink", batch.Length, () => _commits.Database.KeyDeleteAsync(names, CommandFlags.DemandMaster), cancellation);
+        }
+
+        return unlinked;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> RemoveFieldsAsync(
+        Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation)
+    {
+        if (target == CommitTarget.Layer)
+            RequireHome(vmo, layer);
+        foreach (var batch in names.Chunk(ScriptValuesMax / 2))
+        {
+            foreach (var name in batch)
+                RequireNotOurs(name.Span);
+            RedisValue[] values = [owner.ToString(), .. batch.Select(name => (RedisValue)name)];
+            var removed = await EvaluateAsync(
+                "remove", scripts.Remove, [keys.Record(vmo), keys.Target(vmo, target, layer)], values, watch.ReplicasOfChange, cancellation);
+            if ((int)removed == 0)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> EraseAsync(
+        Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation)
+    {
+        foreach (var layer in layers)
+            RequireHome(vmo, layer);
+        // A tombstone of nothing would be no hash at all: its layout makes it one.
+        var values = new List<RedisValue> { owner.ToString(), Limits.TombstoneKeepMs, "layout", StoreIdentity.LayoutNow };
+        AddFields(values, tombstone);
+        var erased = await EvaluateAsync(
+            "erase",
+            scripts.Erase,
+            [keys.Record(vmo), keys.Tombstone(vmo), .. layers.Select(layer => keys.Layer(layer))],
+            [.. values],
+            watch.ReplicasOfStructure,
+            cancellation);
+        return (int)erased == 1;
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync([EnumeratorCancellation] CancellationToken cancellation)
+    {
+        foreach (var node in connections.Reads.Primaries)
+        {
+            var found = node.KeysAsync(_reads.Database, keys.RecordPattern, ScanBatch * 2);
+            await foreach (var portion in PortionsAsync(found, keys.KoidOf, "scan-vmos", cancellation))
+                yield return [.. portion.Where(koid => !koid.IsNone)];
+        }
+    }
+
+    private async Task<(CommitOutcome Outcome, Exception? Error)> SendAsync(StoreCommit commit, StoreScript script)
+    {
+        // Nothing is awaited between the first SET and the script: that they go down one connection in this order is what makes the
+        // EXISTS in the script mean something cheap. If a SET fails, the script sees that the blob is missing.
+        var sets = new Task[commit.Blobs.Count];
+        var sent = 0;
+        var bytes = 0L;
+        CommitOutcome outcome;
+        Exception? error = null;
+        try
+        {
+            foreach (var blob in commit.Blobs)
+            {
+                var value = BlobBytes.Join(blob.Bytes);
+                bytes += value.Length();
+                sets[sent++] = _commits.Database.StringSetAsync(keys.Blob(commit.Layer, blob.Id), value, flags: CommandFlags.DemandMaster);
+            }
+
+            var replicas = commit.IsStructure ? watch.ReplicasOfStructure : watch.ReplicasOfChange;
+            var code = (int)await _commits.EvaluateAsync(script, KeysOf(commit), ValuesOf(commit), replicas);
+            outcome = code switch
+            {
+                1 => CommitOutcome.Applied,
+                -1 => CommitOutcome.Fenced,
+                -2 => CommitOutcome.Stale,
+                -3 => CommitOutcome.BlobMissing,
+                _ => throw new InvalidOperationException($"The commit script answered {code}."),
+            };
+        }
+        catch (Exception failure) when (StoreFaults.IsStoreTrouble(failure) || failure is StoreException)
+        {
+            (outcome, error) = (StoreFaults.Outcome(failure), failure);
+        }
+
+        var unset = await FirstFailureAsync(sets.AsMemory(0, sent));
+        if (outcome == CommitOutcome.BlobMissing && unset is not null && StoreFaults.Outcome(unset) is CommitOutcome.Full or CommitOutcome.Refused)
+            (outcome, error) = (StoreFaults.Outcome(unset!), unset);
+        if (outcome == CommitOutcome.Applied)
+            PageStoreTelemetry.AddWritten(bytes);
+        return (outcome, error);
+    }
+
+    private static async Task<Exception?> FirstFailureAsync(ReadOnlyMemory<Task> sets)
+    {
+        Exception? first = null;
+        for (var i = 0; i < sets.Length; i++)
+        {
+            var set = sets.Span[i];
+            await set.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            first ??= set.Exception?.InnerException;
+        }
+
+        return first;
+    }
+
+    private RedisKey[] KeysOf(StoreCommit commit)
+    {
+        var names = new RedisKey[2 + commit.Blobs.Count];
+        names[0] = keys.Record(commit.Vmo);
+        names[1] = keys.Target(commit.Vmo, commit.Target, commit.Layer);
+        for (var i = 0; i < commit.Blobs.Count; i++)
+            names[2 + i] = keys.Blob(commit.Layer, commit.Blobs[i].Id);
+        return names;
+    }
+
+    private static RedisValue[] ValuesOf(StoreCommit commit)
+    {
+        var values = new List<RedisValue>(4 + (2 * commit.Fields.Count)) { commit.Owner.ToString(), commit.Seq, "seq", commit.Seq + 1 };
+        AddFields(values, commit.Fields);
+        return [.. values];
+    }
+
+    private async Task<RedisResult> EvaluateAsync(
+        string operation, StoreScript script, RedisKey[] names, RedisValue[] values, int replicas, CancellationToken cancellation) =>
+        await RunAsync(operation, 1, () => _commits.EvaluateAsync(script, names, values, replicas), cancellation);
+
+    private Task<T> RunAsync<T>(string operation, int batch, Func<Task<T>> work, CancellationToken cancellation) =>
+        StoreCall.RunAsync(operation, batch, work, time, cancellation);
+
+    private async IAsyncEnumerable<IReadOnlyList<TItem>> PortionsAsync<TSource, TItem>(
+        IAsyncEnumerable<TSource> source, Func<TSource, TItem> convert, string operation, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        await using var items = source.GetAsyncEnumerator(cancellation);
+        var isMore = true;
+        while (isMore)
+        {
+            var portion = new List<TItem>(ScanBatch);
+            isMore = await RunAsync(
+                operation,
+                1,
+                async () =>
+                {
+                    while (portion.Count < ScanBatch)
+                    {
+                        if (!await items.MoveNextAsync())
+                            return false;
+                        portion.Add(convert(items.Current));
+                    }
+
+                    return true;
+                },
+                CancellationToken.None);
+            if (portion.Count > 0)
+                yield return portion;
+            cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    // Bytes of a name that a pattern would read as wildcards are escaped; a prefix is any bytes at all.
+    private static RedisValue GlobOf(ReadOnlySpan<byte> prefix)
+    {
+        var glob = new List<byte>((2 * prefix.Length) + 1);
+        foreach (var b in prefix)
+        {
+            if (b is (byte)'*' or (byte)'?' or (byte)'[' or (byte)']' or (byte)'\\' or (byte)'^')
+                glob.Add((byte)'\\');
+            glob.Add(b);
+        }
+
+        glob.Add((byte)'*');
+        return glob.ToArray();
+    }
+
+    private static void AddFields(List<RedisValue> values, IReadOnlyList<StoreField> fields)
+    {
+        foreach (var field in fields)
+        {
+            RequireNotOurs(field.Name.Span);
+            values.Add(field.Name);
+            values.Add(field.Value);
+        }
+    }
+
+    private static StoredHash ToHash(HashEntry[] entries, string whose)
+    {
+        var fields = new List<StoreField>(entries.Length);
+        RedisValue owner = default, seq = default, layout = default;
+        foreach (var entry in entries)
+        {
+            if (entry.Name == "owner")
+                owner = entry.Value;
+            else if (entry.Name == "seq")
+                seq = entry.Value;
+            else if (entry.Name == "layout")
+                layout = entry.Value;
+            else
+                fields.Add(new(entry.Name, entry.Value));
+        }
+
+        RequireLayout(layout, whose);
+        if (owner.IsNull || !ulong.TryParse((string?)seq, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            throw new StoreException(VmoStatus.DataIntegrity, $"The record {whose} has no owner or no seq.");
+        return new(Owner.Parse((string)owner!), number, fields);
+    }
+
+    private static void RequireLayout(RedisValue layout, string whose)
+    {
+        if (layout != StoreIdentity.LayoutNow)
+        {
+            throw new StoreException(
+                VmoStatus.DataIntegrity, $"{whose} has layout {(layout.IsNull ? "none" : (string?)layout)}; this build knows {StoreIdentity.LayoutNow}.");
+        }
+    }
+
+    private static void Require(StoreCommit commit)
+    {
+        if (commit.Target == CommitTarget.Layer || commit.Blobs.Count > 0)
+            RequireHome(commit.Vmo, commit.Layer);
+        if (commit.Fields.Count == 0 || 2 * commit.Fields.Count > ScriptValuesMax || commit.Blobs.Count > ScriptValuesMax)
+            throw new ArgumentException($"A commit sets 1 to {ScriptValuesMax / 2} fields and {ScriptValuesMax} blobs; this one {commit.Fields.Count} and {commit.Blobs.Count}.", nameof(commit));
+    }
+
+    private static void RequireHome(Koid vmo, LayerId layer)
+    {
+        if (layer.Home != vmo)
+            throw new ArgumentException($"Layer {layer} does not lie in the hash slot of VMO {vmo}.", nameof(layer));
+    }
+
+    private static void RequireNotOurs(ReadOnlySpan<byte> name)
+    {
+        if (name.SequenceEqual("owner"u8) || name.SequenceEqual("seq"u8) || name.SequenceEqual("layout"u8))
+            throw new ArgumentException("The fields owner, seq and layout are the store's own.", nameof(name));
+    }
+}

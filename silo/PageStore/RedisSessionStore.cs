@@ -1,0 +1,166 @@
+using System.Globalization;
+using StackExchange.Redis;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>
+/// Sessions as fields of one hash. <c>s:ID</c> is "counter acknowledged alive|dead", <c>n:ID</c> the last letter's number, <c>m:ID:N</c>
+/// letter N as "kind koid detail", <c>d:ID</c> a description for people. A dead session is forgotten when nothing of it is unfinished.
+/// </summary>
+internal sealed class RedisSessionStore(StoreConnection control, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : ISessionStore
+{
+    /// <summary>Letters brought by one renewal; the next brings more.</summary>
+    private const int LettersPerRenewal = 128;
+
+    /// <summary>Letters that may wait for one session. A session that does not renew is dead long before.</summary>
+    private const int LettersWaitingMax = 65_536;
+
+    /// <inheritdoc/>
+    public async ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation)
+    {
+        var opened = await EvaluateAsync("session-open", scripts.OpenSession, [Id(session), "1 0 alive", description], cancellation);
+        if ((int)opened == 0)
+            throw new StoreException(VmoStatus.Io, "A session of this id was opened before: take another id.");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<Renewal> RenewAsync(ulong session, ulong counter, ulong ackedLetter, CancellationToken cancellation)
+    {
+        // Not acknowledged by replicas: a failover that loses a renewal only makes the session look older than it is.
+        var answer = (RedisResult[])(await StoreCall.RunAsync(
+            "session-renew",
+            1,
+            () => control.EvaluateAsync(scripts.RenewSession, [keys.Sessions], [Id(session), counter, ackedLetter, LettersPerRenewal], replicas: 0),
+            time,
+            cancellation))!;
+        if ((int)answer[0] == 0)
+            return new(false, []);
+        var letters = new List<Letter>((answer.Length - 1) / 2);
+        for (var i = 1; i < answer.Length; i += 2)
+            letters.Add(ReadLetter(ulong.Parse((string)answer[i]!, NumberStyles.None, CultureInfo.InvariantCulture), (string)answer[i + 1]!));
+        return new(true, letters);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SessionState> ReadSessionAsync(ulong session, CancellationToken cancellation)
+    {
+        var stored = await StoreCall.RunAsync(
+            "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, "s:" + Id(session), CommandFlags.DemandMaster), time, cancellation);
+        return stored.IsNull ? default : ReadState((string)stored!);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyDictionary<ulong, SessionState>> ReadSessionsAsync(CancellationToken cancellation)
+    {
+        var all = await ScanAsync("session-scan", cancellation);
+        return all.Where(entry => !entry.Value.IsDead).ToDictionary();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> MarkDeadAsync(ulong session, ulong counterSeen, CancellationToken cancellation) =>
+        (int)await EvaluateAsync("session-mark", scripts.MarkSession, [Id(session), counterSeen], cancellation) == 1;
+
+    /// <inheritdoc/>
+    public async ValueTask<ulong> SendLetterAsync(ulong session, LetterKind kind, Koid vmo, string detail, CancellationToken cancellation)
+    {
+        var letter = string.Create(CultureInfo.InvariantCulture, $"{(byte)kind} {vmo.Value} {detail}");
+        var number = (long)await EvaluateAsync("session-letter", scripts.SendLetter, [Id(session), letter, LettersWaitingMax], cancellation);
+        return number >= 0 ? (ulong)number : throw new StoreException(VmoStatus.Io, "Too many letters wait for that session.");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask NoteUnfinishedAsync(ulong session, Koid vmo, CancellationToken cancellation)
+    {
+        var noted = await StoreCall.RunAsync(
+            "session-note",
+            1,
+            () => control.EvaluateAsync(
+                scripts.NoteUnfinished, [keys.Sessions, keys.Unfinished(session)], [Id(session), vmo.Value], watch.ReplicasOfStructure),
+            time,
+            cancellation);
+        if ((int)noted == 0)
+            throw new StoreException(VmoStatus.Io, "This silo's session is dead or unknown to the store: nothing new may be begun under it.");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ClearUnfinishedAsync(ulong session, Koid vmo, CancellationToken cancellation) =>
+        await StoreCall.RunAsync(
+            "session-clear",
+            1,
+            () => control.Database.SetRemoveAsync(keys.Unfinished(session), vmo.Value, CommandFlags.DemandMaster),
+            time,
+            cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<Koid>> ReadUnfinishedAsync(ulong session, CancellationToken cancellation)
+    {
+        var members = await StoreCall.RunAsync(
+            "session-unfinished", 1, () => control.Database.SetMembersAsync(keys.Unfinished(session), CommandFlags.DemandMaster), time, cancellation);
+        return Array.ConvertAll(members, member => new Koid((ulong)member));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<ulong>> ReadEstatesAsync(CancellationToken cancellation)
+    {
+        var estates = new List<ulong>();
+        foreach (var (session, _) in (await ScanAsync("session-scan", cancellation)).Where(entry => entry.Value.IsDead))
+        {
+            // Whoever looks for estates finds the empty ones, too, and is the one to forget them.
+            var forgotten = await StoreCall.RunAsync(
+                "session-forget",
+                1,
+                () => control.EvaluateAsync(scripts.ForgetSession, [keys.Sessions, keys.Unfinished(session)], [Id(session)], replicas: 0),
+                time,
+                cancellation);
+            if ((int)forgotten == 0)
+                estates.Add(session);
+        }
+
+        return estates;
+    }
+
+    private async Task<Dictionary<ulong, SessionState>> ScanAsync(string operation, CancellationToken cancellation) =>
+        await StoreCall.RunAsync(
+            operation,
+            1,
+            async () =>
+            {
+                var found = new Dictionary<ulong, SessionState>();
+                await foreach (var entry in control.Database.HashScanAsync(keys.Sessions, "s:*", 512, flags: CommandFlags.DemandMaster))
+                {
+                    var id = ulong.Parse(((string)entry.Name!).AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+                    found[id] = ReadState((string)entry.Value!);
+                }
+
+                return found;
+            },
+            time,
+            cancellation);
+
+    private Task<RedisResult> EvaluateAsync(string operation, StoreScript script, RedisValue[] values, CancellationToken cancellation) =>
+        StoreCall.RunAsync(
+            operation, 1, () => control.EvaluateAsync(script, [keys.Sessions], values, watch.ReplicasOfStructure), time, cancellation);
+
+    private static string Id(ulong session) => session.ToString("x", CultureInfo.InvariantCulture);
+
+    private static SessionState ReadState(string stored)
+    {
+        var parts = stored.Split(' ');
+        return new(
+            ulong.Parse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture),
+            ulong.Parse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture),
+            parts[2] == "dead",
+            Exists: true);
+    }
+
+    private static Letter ReadLetter(ulong number, string stored)
+    {
+        var parts = stored.Split(' ', 3);
+        return new(
+            number,
+            (LetterKind)byte.Parse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture),
+            new(ulong.Parse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture)),
+            parts[2]);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>
+/// An opened store: its connections, who it is, and the two contracts over it. One a silo.
+/// </summary>
+public sealed class RedisStore : IAsyncDisposable
+{
+    /// <summary>Older ones cannot say that a script may still free memory when there is none.</summary>
+    private static readonly Version RedisLeast = new(7, 0);
+
+    private readonly StoreConnections _connections;
+    private readonly StoreWatch _watch;
+
+    private RedisStore(StoreConnections connections, StoreWatch watch, StoreKeys keys, StoreScripts scripts, StoreIdentity identity, TimeProvider time)
+    {
+        (_connections, _watch, Identity) = (connections, watch, identity);
+        Pages = new RedisPageStore(connections, watch, keys, scripts, time);
+        Sessions = new RedisSessionStore(connections.Control, watch, keys, scripts, time);
+    }
+
+    /// <summary>Records, layers and blobs.</summary>
+    public IPageStore Pages { get; }
+
+    /// <summary>Silos' sessions.</summary>
+    public ISessionStore Sessions { get; }
+
+    /// <summary>Which store this is.</summary>
+    public StoreIdentity Identity { get; }
+
+    /// <summary>Whether all its primaries answered when last asked, within the last two seconds or so.</summary>
+    public bool IsReachable => _watch.IsReachable;
+
+    /// <summary>Whether only frees and changes of structure are stored at present.</summary>
+    public bool IsNearlyFull => _watch.IsNearlyFull;
+
+    /// <summary>The connection for Orleans' membership: shared with the sessions, owned by this store.</summary>
+    public IConnectionMultiplexer Membership => _connections.Control.Multiplexer;
+
+    /// <summary>
+    /// Connects, checks that the store can be trusted with pages, and writes its identity if it is new. Throws <see cref="StoreException"/>
+    /// whose message says what is wrong and what to do.
+    /// </summary>
+    public static async Task<RedisStore> OpenAsync(RedisStoreOptions options, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var keys = new StoreKeys(options.KeyPrefix);
+        if (options.HighWaterRatio is not (> 0 and <= 1))
+            throw new StoreException(VmoStatus.Io, "The high-water ratio must be above 0 and at most 1.");
+        var connections = await StoreConnections.OpenAsync(options).WaitAsync(cancellation);
+        try
+        {
+            var isGarnet = await CheckServersAsync(connections.Control);
+            var health = await StoreHealth.AskAsync(connections.Control);
+            Check(options, health, isGarnet);
+            var identity = await IdentifyAsync(connections.Control.Database, options, keys, time);
+            var log = loggers.CreateLogger<RedisStore>();
+            PageStoreLog.Opened(log, identity.Id, identity.Layout, identity.Durability.ToString(), health.Primaries);
+            return new(connections, new(connections.Control, options, health, time, log), keys, new(isGarnet), identity, time);
+        }
+        catch (Exception error)
+        {
+            await connections.DisposeAsync();
+            if (!StoreFaults.IsStoreTrouble(error))
+                throw;
+            throw OpeningFailed(error);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _watch.DisposeAsync();
+        await _connections.DisposeAsync();
+    }
+
+    private static async Task<bool> CheckServersAsync(StoreConnection control)
+    {
+        var isGarnet = false;
+        foreach (var node in control.Multiplexer.GetServers().Where(node => node.IsConnected))
+        {
+            var about = await StoreHealth.SectionAsync(node, "server");
+            isGarnet |= about.ContainsKey("garnet_version");
+            if (!isGarnet && (!Version.TryParse(about.GetValueOrDefault("redis_version"), out var version) || version < RedisLeast))
+                throw new StoreException(VmoStatus.Io, $"Redis {RedisLeast} or newer is needed; this one is {about.GetValueOrDefault("redis_version", "unknown")}.");
+        }
+
+        return isGarnet;
+    }
+
+    private static void Check(RedisStoreOptions options, StoreHealth health, bool isGarnet)
+    {
+        if (health.Primaries == 0)
+            throw new StoreException(VmoStatus.Io, "This Redis is a read-only replica: configure the primary's address.");
+        if (health.EvictingPolicy is { } policy)
+        {
+            throw new StoreException(
+                VmoStatus.Io, $"This Redis throws keys away when it is full (maxmemory-policy {policy}), and pages with them: set maxmemory-policy noeviction.");
+        }
+
+        var replicas = options.Durability.ReplicaCount;
+        if (replicas > 0 && isGarnet)
+            throw new StoreException(VmoStatus.Io, "Garnet, the embedded store, has no WAIT: durability must be primary, or the store a Redis.");
+        if (health.ReplicasLeast < replicas)
+        {
+            throw new StoreException(
+                VmoStatus.Io, $"Durability {options.Durability} needs {replicas} replicas of each primary; one has {health.ReplicasLeast}: add replicas or ask for less.");
+        }
+    }
+
+    private static async Task<StoreIdentity> IdentifyAsync(IDatabase database, RedisStoreOptions options, StoreKeys keys, TimeProvider time)
+    {
+        var found = await database.HashGetAllAsync(keys.Store, CommandFlags.DemandMaster);
+        var fresh = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+        if (found.Length == 0)
+        {
+            RedisValue[] fields =
+            [
+                "id", fresh, "layout", StoreIdentity.LayoutNow, "limits", Limits.Fingerprint, "durability", options.Durability.ToString(),
+                "created", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture),
+            ];
+            var script = StoreScript.Read("identify", whenFull: false);
+            found = ToHash(await script.SendWholeAsync(database, [keys.Store], fields));
+        }
+
+        var identity = ReadIdentity(found.ToDictionary(f => (string)f.Name!, f => (string)f.Value!), fresh);
+        if (identity.Limits != Limits.Fingerprint)
+        {
+            throw new StoreException(
+                VmoStatus.Io, $"The store was made with other limits ({identity.Limits}) than this build has ({Limits.Fingerprint}): run the build it was made with.");
+        }
+
+        if (identity.Durability != options.Durability)
+        {
+            throw new StoreException(
+                VmoStatus.Io, $"The store's durability is {identity.Durability}, this silo asks for {options.Durability}: all silos must ask for the same.");
+        }
+
+        return identity;
+    }
+
+    private static StoreIdentity ReadIdentity(Dictionary<string, string> fields, string fresh)
+    {
+        if (!int.TryParse(fields.GetValueOrDefault("layout"), NumberStyles.None, CultureInfo.InvariantCulture, out var layout)
+            || fields.GetValueOrDefault("id") is not { Length: 32 } id)
+            throw NotOurs();
+        if (layout != StoreIdentity.LayoutNow)
+        {
+            throw new StoreException(
+                VmoStatus.Io, $"The store has layout {layout}, this build knows layout {StoreIdentity.LayoutNow}: run a build that knows it. Nothing was changed.");
+        }
+
+        if (!Durability.TryParse(fields.GetValueOrDefault("durability"), out var durability)
+            || !DateTimeOffset.TryParse(fields.GetValueOrDefault("created"), CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var created))
+            throw NotOurs();
+        return new(id, layout, fields.GetValueOrDefault("limits", ""), durability, created, id == fresh);
+    }
+
+    private static HashEntry[] ToHash(RedisResult result)
+    {
+        var flat = (RedisValue[])result!;
+        return [.. flat.Chunk(2).Select(pair => new HashEntry(pair[0], pair[1]))];
+    }
+
+    private static StoreException OpeningFailed(Exception error) => error switch
+    {
+        RedisServerException server when StoreFaults.IsFull(server) =>
+            new(VmoStatus.NoSpace, "The store is full and was never used by this cluster: give Redis more memory (maxmemory).", error),
+        RedisServerException server when server.Message.Contains("WRONGTYPE", StringComparison.Ordinal) => NotOurs(),
+        RedisServerException server when server.Message.StartsWith("READONLY", StringComparison.Ordinal) =>
+            new(VmoStatus.Io, "This Redis is a read-only replica: configure the primary's address.", error),
+        RedisServerException server when server.Message.StartsWith("NOAUTH", StringComparison.Ordinal) =>
+            new(VmoStatus.Io, $"The store wants a password: set it in a file, in {RedisStoreOptions.PasswordVariable}, or in the configuration.", error),
+        _ => StoreFaults.ToStoreException(error, "its opening"),
+    };
+
+    private static StoreException NotOurs() =>
+        new(VmoStatus.Io, "What stands under this key prefix is not a VMO Cluster's store: choose another prefix. Nothing was changed.");
+}

@@ -1,0 +1,125 @@
+using StackExchange.Redis;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>
+/// The three kinds of connection. Sessions and membership have their own, so that no blob or WAIT holds up a renewal; a commit's blobs
+/// and script share one, which is what orders them; bulk reads have a third.
+/// </summary>
+internal sealed class StoreConnections : IAsyncDisposable
+{
+    /// <summary>Milliseconds of one round trip, below the silo's lease (5 s) with room for a repeat.</summary>
+    private const int TimeoutMs = 1000;
+
+    private const int ConnectMs = 5000;
+
+    private StoreConnections(StoreConnection control, StoreConnection commits, StoreConnection reads) =>
+        (Control, Commits, Reads) = (control, commits, reads);
+
+    public StoreConnection Control { get; }
+
+    public StoreConnection Commits { get; }
+
+    public StoreConnection Reads { get; }
+
+    public static async Task<StoreConnections> OpenAsync(RedisStoreOptions options)
+    {
+        var opened = new List<StoreConnection>();
+        try
+        {
+            foreach (var (name, backlog) in Kinds)
+                opened.Add(new(await ConnectionMultiplexer.ConnectAsync(Configure(options, name, backlog))));
+            return new(opened[0], opened[1], opened[2]);
+        }
+        catch (Exception error)
+        {
+            foreach (var connection in opened)
+                await connection.DisposeAsync();
+            if (error is StoreException || !StoreFaults.IsStoreTrouble(error))
+                throw;
+            throw Unopened(error);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Commits.DisposeAsync();
+        await Reads.DisposeAsync();
+        await Control.DisposeAsync();
+    }
+
+    // A write that waits for a lost connection would arrive seconds late; it is better refused. A read may wait.
+    private static readonly (string Name, BacklogPolicy Backlog)[] Kinds =
+        [("control", BacklogPolicy.FailFast), ("commits", BacklogPolicy.FailFast), ("reads", BacklogPolicy.Default)];
+
+    private static ConfigurationOptions Configure(RedisStoreOptions options, string name, BacklogPolicy backlog)
+    {
+        ConfigurationOptions redis;
+        try
+        {
+            redis = ConfigurationOptions.Parse(options.Configuration);
+        }
+        catch (ArgumentException error)
+        {
+            // Its text quotes the option, and that may be a password.
+            throw new StoreException(
+                VmoStatus.Io, $"The Redis configuration cannot be read ({error.GetType().Name}): it is HOST:PORT[,option=value...] as StackExchange.Redis has it.");
+        }
+
+        if (redis.EndPoints.Count == 0)
+            throw new StoreException(VmoStatus.Io, "The Redis configuration names no HOST:PORT.");
+        redis.Password = PasswordOf(options) ?? redis.Password;
+        redis.ClientName = "vmo-" + name;
+        redis.AsyncTimeout = TimeoutMs;
+        redis.SyncTimeout = TimeoutMs;
+        redis.ConnectTimeout = ConnectMs;
+        redis.ConnectRetry = 1;
+        redis.AbortOnConnectFail = true;
+        redis.HeartbeatInterval = TimeSpan.FromMilliseconds(250);
+        redis.ReconnectRetryPolicy = new LinearRetry(250);
+        redis.BacklogPolicy = backlog;
+        // INFO, which tells how full the store is.
+        redis.AllowAdmin = true;
+        // Neither keys nor channels of its own in somebody's Redis.
+        redis.TieBreaker = "";
+        redis.ConfigurationChannel = "";
+        redis.IncludeDetailInExceptions = false;
+        return redis;
+    }
+
+    private static string? PasswordOf(RedisStoreOptions options)
+    {
+        if (options.Password is not null)
+            return options.Password;
+        if (options.PasswordFile is null)
+            return Environment.GetEnvironmentVariable(RedisStoreOptions.PasswordVariable);
+        try
+        {
+            return File.ReadLines(options.PasswordFile).FirstOrDefault()
+                ?? throw new StoreException(VmoStatus.Io, $"The password file {options.PasswordFile} is empty.");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException(VmoStatus.Io, $"The password file {options.PasswordFile} cannot be read.", error);
+        }
+    }
+
+    private static StoreException Unopened(Exception error)
+    {
+        for (var cause = error; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
+                || cause.Message.Contains("WRONGPASS", StringComparison.Ordinal) || cause.Message.Contains("NOAUTH", StringComparison.Ordinal)
+                || cause.Message.Contains("invalid password", StringComparison.Ordinal))
+            {
+                return new(
+                    VmoStatus.Io,
+                    $"The store refuses the password, or wants one: set it in a file, in {RedisStoreOptions.PasswordVariable}, or in the configuration.",
+                    error);
+            }
+        }
+
+        return new(VmoStatus.Io, "The store cannot be reached: is Redis running at the configured address, and does TLS match?", error);
+    }
+}

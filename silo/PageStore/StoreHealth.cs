@@ -1,0 +1,52 @@
+using System.Globalization;
+using StackExchange.Redis;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>What the primaries say of themselves.</summary>
+/// <param name="Primaries">How many answered.</param>
+/// <param name="FullestRatio">Memory in use over maxmemory, of the fullest; 0 where there is no maxmemory.</param>
+/// <param name="ReplicasLeast">Connected replicas of the one that has the fewest.</param>
+/// <param name="EvictingPolicy">A maxmemory policy that throws keys away; null if there is none.</param>
+internal sealed record StoreHealth(int Primaries, double FullestRatio, int ReplicasLeast, string? EvictingPolicy)
+{
+    public static async Task<StoreHealth> AskAsync(StoreConnection control)
+    {
+        var nodes = control.Primaries.ToArray();
+        var answers = await Task.WhenAll(nodes.Select(AskAsync));
+        return new(
+            answers.Length,
+            answers.Max(a => (double?)a.FullestRatio) ?? 0,
+            answers.Min(a => (int?)a.ReplicasLeast) ?? 0,
+            answers.Select(a => a.EvictingPolicy).FirstOrDefault(p => p is not null));
+    }
+
+    /// <summary>One section of INFO, by name.</summary>
+    public static async Task<Dictionary<string, string>> SectionAsync(IServer node, string section)
+    {
+        var text = (string?)await node.ExecuteAsync("INFO", section) ?? "";
+        var lines = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var line in text.Split('\n'))
+        {
+            var colon = line.IndexOf(':', StringComparison.Ordinal);
+            if (colon > 0)
+                lines[line[..colon]] = line[(colon + 1)..].TrimEnd('\r');
+        }
+
+        return lines;
+    }
+
+    private static async Task<StoreHealth> AskAsync(IServer node)
+    {
+        var asked = (Memory: SectionAsync(node, "memory"), Replication: SectionAsync(node, "replication"));
+        var (memory, replication) = (await asked.Memory, await asked.Replication);
+        var (max, used) = (Number(memory, "maxmemory"), Number(memory, "used_memory"));
+        // Redis does not count the buffers of replicas and of the append-only file against maxmemory.
+        var ratio = max == 0 ? 0 : (double)(used - Number(memory, "mem_not_counted_for_evict")) / max;
+        var policy = memory.GetValueOrDefault("maxmemory_policy", "noeviction");
+        return new(1, ratio, (int)Number(replication, "connected_slaves"), max == 0 || policy == "noeviction" ? null : policy);
+    }
+
+    private static long Number(Dictionary<string, string> lines, string name) =>
+        long.TryParse(lines.GetValueOrDefault(name), NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) ? number : 0;
+}

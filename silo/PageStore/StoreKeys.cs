@@ -1,0 +1,60 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using StackExchange.Redis;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>
+/// The names of all keys. What must be changed together has the same hash tag and so lies on the same node of a Redis Cluster: a VMO's
+/// record, tombstone, layers and blobs by {koid}, everything of the sessions by {sessions}.
+/// </summary>
+internal sealed partial class StoreKeys
+{
+    private readonly string _prefix;
+
+    public StoreKeys(string prefix)
+    {
+        // No braces, or the prefix would become the hash tag; no glob characters, or a scan would find another cluster's keys.
+        if (!Allowed().IsMatch(prefix))
+            throw new StoreException(VmoStatus.Io, "The key prefix may hold 1 to 64 letters, digits, '.', '-', '_' and ':' only.");
+        _prefix = prefix;
+    }
+
+    public RedisKey Store => _prefix + "store";
+
+    public RedisKey Koids => _prefix + "koids";
+
+    public RedisKey Sessions => _prefix + "{sessions}";
+
+    public string RecordPattern => _prefix + "{*}:v";
+
+    public RedisKey Request(RequestId request) => $"{_prefix}req:{request}";
+
+    public RedisKey Unfinished(ulong session) => string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{sessions}}:u:{session:x}");
+
+    public RedisKey Record(Koid vmo) => string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{{vmo.Value}}}:v");
+
+    public RedisKey Tombstone(Koid vmo) => string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{{vmo.Value}}}:t");
+
+    public RedisKey Layer(LayerId layer) => string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{{layer.Home.Value}}}:l:{layer.Number}");
+
+    public RedisKey Blob(LayerId layer, BlobId blob) =>
+        string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{{layer.Home.Value}}}:b:{layer.Number}:{blob.Nonce:x}.{blob.Counter:x}");
+
+    public RedisKey Target(Koid vmo, CommitTarget target, LayerId layer) => target == CommitTarget.Record ? Record(vmo) : Layer(layer);
+
+    /// <summary>The koid of a record's key; none, if it is no such key after all.</summary>
+    public Koid KoidOf(RedisKey record)
+    {
+        var text = (string)record!;
+        var start = _prefix.Length + 1;
+        var end = text.Length - "}:v".Length;
+        return end > start && ulong.TryParse(text.AsSpan(start, end - start), NumberStyles.None, CultureInfo.InvariantCulture, out var koid)
+            ? new(koid)
+            : Koid.None;
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9._:-]{1,64}$")]
+    private static partial Regex Allowed();
+}

@@ -1,0 +1,48 @@
+using System.Reflection;
+using System.Security.Cryptography;
+using System.Text;
+using StackExchange.Redis;
+
+namespace VmoCluster.PageStore;
+
+/// <summary>
+/// A script of the folder Scripts, called by its SHA-1 and sent whole only to a node that does not know it yet. A release script may write
+/// when Redis is full: such scripts free memory, or are what freeing needs.
+/// </summary>
+internal sealed class StoreScript
+{
+    private readonly byte[] _hash;
+
+    private StoreScript(string text)
+    {
+        Text = text;
+#pragma warning disable CA5350 // Redis names scripts by SHA-1; nothing is protected by it.
+        _hash = SHA1.HashData(Encoding.UTF8.GetBytes(text));
+#pragma warning restore CA5350
+    }
+
+    public string Text { get; }
+
+    /// <summary>Reads a script.</summary>
+    /// <param name="name">File name without its end.</param>
+    /// <param name="whenFull">Whether it may write when Redis says OOM. Redis 7 wants that declared; Garnet has no maxmemory and knows no declarations.</param>
+    public static StoreScript Read(string name, bool whenFull)
+    {
+        var resource = $"{typeof(StoreScript).Namespace}.Scripts.{name}.lua";
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(resource)
+            ?? throw new InvalidOperationException($"No script {resource}.");
+        using var reader = new StreamReader(stream, Encoding.UTF8);
+        var text = reader.ReadToEnd();
+        return new(whenFull ? "#!lua flags=allow-oom\n" + text : text);
+    }
+
+    /// <summary>Sends the call before it returns; the connection's order is the order of these calls.</summary>
+    public Task<RedisResult> SendAsync(IDatabase database, RedisKey[] keys, RedisValue[] values) =>
+        database.ScriptEvaluateAsync(_hash, keys, values, CommandFlags.DemandMaster);
+
+    /// <summary>The same with the whole text, after a node has said that it does not know the script. Nothing was done then.</summary>
+    public Task<RedisResult> SendWholeAsync(IDatabase database, RedisKey[] keys, RedisValue[] values) =>
+        database.ScriptEvaluateAsync(Text, keys, values, CommandFlags.DemandMaster | CommandFlags.NoScriptCache);
+
+    public static bool IsUnknown(RedisServerException error) => error.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal);
+}
