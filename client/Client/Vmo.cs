@@ -1,0 +1,200 @@
+using System.Runtime.CompilerServices;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Client;
+
+/// <summary>
+/// One VMO as one handle shows it: an immutable view that asks nothing when it is made. Thread-safe. Small concurrent reads and writes
+/// through one <see cref="Vmo"/> share messages, so keep it rather than opening the handle for each call.
+/// A refusal is a <see cref="VmoException"/>. A call that is given up (cancelled) may still take effect.
+/// </summary>
+public sealed class Vmo
+{
+    private readonly CallLoop _calls;
+    private readonly Confirmations _confirmations;
+    private readonly Caller _caller;
+    private readonly TimeSpan _deadline;
+    private readonly Reader _reader;
+    private readonly Writer _writer;
+
+    internal Vmo(CallLoop calls, Confirmations confirmations, VmoHandle handle, VmoRights? rights, Caller caller, TimeSpan deadline)
+    {
+        (_calls, _confirmations, _caller, _deadline) = (calls, confirmations, caller, deadline);
+        (Handle, Rights) = (handle, rights);
+        _reader = new(calls, handle, caller, deadline);
+        _writer = new(calls, handle, caller, deadline);
+    }
+
+    /// <summary>The handle. Its text is <see cref="VmoHandle.Reveal"/>; treat it as a password.</summary>
+    public VmoHandle Handle { get; }
+
+    /// <summary>The VMO's number; no secret.</summary>
+    public Koid Koid => Handle.Koid;
+
+    /// <summary>The handle's rights, where this client made the handle; null where it was given one.</summary>
+    public VmoRights? Rights { get; }
+
+    /// <summary>The same handle with another deadline for each call.</summary>
+    public Vmo WithDeadline(TimeSpan deadline) =>
+        new(_calls, _confirmations, Handle, Rights, _caller, VmoClientOptions.CheckDeadline(deadline));
+
+    /// <summary>
+    /// Fills the destination with the VMO's bytes from an offset, all or nothing, and returns the version read. READ. Up to 1 MiB shows one
+    /// version; above that it is several calls, and the lowest of their versions is returned.
+    /// </summary>
+    public Task<ulong> ReadAsync(ulong offset, Memory<byte> destination, CancellationToken cancellation = default) =>
+        _reader.ReadAsync(offset, destination, cancellation);
+
+    /// <summary>
+    /// Writes the source's bytes at an offset and returns the version after it; they are durable then. WRITE. Up to 1 MiB is all or nothing;
+    /// above that it is several calls of 1 MiB, and on failure any of those behind the first may have been written.
+    /// The source must not change until the call has ended.
+    /// </summary>
+    public Task<ulong> WriteAsync(ulong offset, ReadOnlyMemory<byte> source, CancellationToken cancellation = default) =>
+        _writer.WriteAsync(offset, source, cancellation);
+
+    /// <summary>Size in bytes.</summary>
+    public async Task<ulong> GetSizeAsync(CancellationToken cancellation = default) =>
+        (await AskAsync(CallKind.GetSize, static head => new GetSizeCall(head), cancellation).ConfigureAwait(false)).Number;
+
+    /// <summary>Sets the size in bytes, rounded up to pages. WRITE.</summary>
+    public Task SetSizeAsync(ulong size, CancellationToken cancellation = default) =>
+        AskAsync(CallKind.SetSize, head => new SetSizeCall(head, size), cancellation);
+
+    /// <summary>Bytes of content. GET_PROPERTY.</summary>
+    public async Task<ulong> GetContentSizeAsync(CancellationToken cancellation = default) =>
+        (await AskAsync(CallKind.GetContentSize, static head => new GetContentSizeCall(head), cancellation).ConfigureAwait(false)).Number;
+
+    /// <summary>Sets the bytes of content, any number. SET_PROPERTY and WRITE.</summary>
+    public Task SetContentSizeAsync(ulong size, CancellationToken cancellation = default) =>
+        AskAsync(CallKind.SetContentSize, head => new SetContentSizeCall(head, size), cancellation);
+
+    /// <summary>The name. GET_PROPERTY.</summary>
+    public async Task<string> GetNameAsync(CancellationToken cancellation = default) =>
+        (await AskAsync(CallKind.GetName, static head => new GetNameCall(head), cancellation).ConfigureAwait(false)).Name ?? "";
+
+    /// <summary>Sets the name, cut to 31 bytes of UTF-8. SET_PROPERTY.</summary>
+    public Task SetNameAsync(string name, CancellationToken cancellation = default) =>
+        AskAsync(CallKind.SetName, head => new SetNameCall(head, VmoClient.CheckText(name, "name")), cancellation);
+
+    /// <summary>Makes pages private to this VMO. WRITE.</summary>
+    public Task CommitAsync(ByteRange range, CancellationToken cancellation = default) => OpRangeAsync(VmoOp.Commit, range, cancellation);
+
+    /// <summary>Drops pages: they show what lies below again, zeros in a root. WRITE.</summary>
+    public Task DecommitAsync(ByteRange range, CancellationToken cancellation = default) => OpRangeAsync(VmoOp.Decommit, range, cancellation);
+
+    /// <summary>Makes a range read as zeros, at any alignment. WRITE.</summary>
+    public Task ZeroAsync(ByteRange range, CancellationToken cancellation = default) => OpRangeAsync(VmoOp.Zero, range, cancellation);
+
+    /// <summary>Any operation on a range, by its number.</summary>
+    public Task OpRangeAsync(VmoOp op, ByteRange range, CancellationToken cancellation = default) =>
+        AskAsync(op == VmoOp.Lookup ? CallKind.Lookup : CallKind.OpRange, head => new OpRangeCall(head, op, range), cancellation);
+
+    /// <summary>The stretches of pages that are present in a range, in order; asked for as they are consumed. READ.</summary>
+    public async IAsyncEnumerable<LookupRun> LookupAsync(ByteRange range, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        for (var left = range; ;)
+        {
+            var asked = left;
+            var reply = await AskAsync(CallKind.Lookup, head => new OpRangeCall(head, VmoOp.Lookup, asked), cancellation).ConfigureAwait(false);
+            foreach (var run in reply.Runs ?? [])
+                yield return run;
+
+            // An answer that does not move on would be asked for ever.
+            if (reply.Number <= left.Offset || reply.Number >= range.End)
+                yield break;
+            left = new(reply.Number, range.End - reply.Number);
+        }
+    }
+
+    /// <summary>What is known of the VMO and of this handle; what needs a right the handle lacks is absent.</summary>
+    public async Task<VmoInfo> GetInfoAsync(InfoTopic topic = InfoTopic.Vmo, CancellationToken cancellation = default)
+    {
+        var reply = await AskAsync(CallKind.GetInfo, head => new InfoCall(head, topic), cancellation).ConfigureAwait(false);
+        return reply.Info ?? new VmoInfo
+        {
+            Koid = Koid,
+            Rights = reply.Rights,
+            HandleCount = topic == InfoTopic.HandleCount ? (int)reply.Number : null,
+            Version = reply.Version,
+        };
+    }
+
+    /// <summary>A new handle with these rights or fewer, ending sooner or touching less where asked. DUPLICATE.</summary>
+    /// <param name="rights">A subset of this handle's, or SameRights.</param>
+    /// <param name="expires">When it ends; never later than this handle.</param>
+    /// <param name="range">The bytes it may touch, inside this handle's.</param>
+    public async Task<Vmo> DuplicateAsync(
+        VmoRights rights, DateTimeOffset? expires = null, ByteRange? range = null, CancellationToken cancellation = default)
+    {
+        var secret = HandleSecret.Create();
+        var reply = await AskAsync(
+            CallKind.Duplicate, head => new DuplicateCall(head, secret, rights, UnixMs(expires), range), cancellation).ConfigureAwait(false);
+        return Issued(secret, reply);
+    }
+
+    /// <summary>A new handle in place of this one, which ends in every case but BadHandle.</summary>
+    public async Task<Vmo> ReplaceAsync(VmoRights rights, CancellationToken cancellation = default)
+    {
+        var secret = HandleSecret.Create();
+        var reply = await AskAsync(CallKind.Replace, head => new ReplaceCall(head, secret, rights), cancellation).ConfigureAwait(false);
+        return Issued(secret, reply);
+    }
+
+    /// <summary>Ends this handle. With the last one the VMO goes.</summary>
+    public Task CloseAsync(CancellationToken cancellation = default) =>
+        AskAsync(CallKind.Close, static head => new CloseCall(head), cancellation);
+
+    /// <summary>Ends this handle and all derived from it.</summary>
+    public Task RevokeAsync(CancellationToken cancellation = default) =>
+        AskAsync(CallKind.Revoke, static head => new RevokeCall(head), cancellation);
+
+    /// <summary>Moves the time at which this handle ends, null for never, and returns what it is now.</summary>
+    public async Task<DateTimeOffset?> RenewAsync(DateTimeOffset? expires, CancellationToken cancellation = default)
+    {
+        var reply = await AskAsync(CallKind.Renew, head => new RenewCall(head, UnixMs(expires)), cancellation).ConfigureAwait(false);
+        return reply.Number == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds((long)reply.Number);
+    }
+
+    /// <summary>Clears, then sets user signals, in one step. SIGNAL.</summary>
+    public Task SignalAsync(VmoSignals clear, VmoSignals set, CancellationToken cancellation = default) =>
+        AskAsync(CallKind.Signal, head => new SignalCall(head, clear, set), cancellation);
+
+    /// <summary>
+    /// Waits until any bit of the mask is set. WAIT. A timeout of zero asks once; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.
+    /// Canceled, when the handle is closed meanwhile.
+    /// </summary>
+    public Task<WaitResult> WaitAsync(VmoSignals mask, TimeSpan timeout, CancellationToken cancellation = default) =>
+        new Waiter(_calls, Handle, _caller, _deadline).WaitAsync(mask, timeout, cancellation);
+
+    /// <summary>The VMO as a stream; nothing is asked until it is used.</summary>
+    public VmoStream OpenStream(VmoStreamOptions? options = null) => new(this, options ?? new());
+
+    /// <inheritdoc/>
+    public override string ToString() => Handle.ToString();
+
+    internal static long UnixMs(DateTimeOffset? time) => time switch
+    {
+        null => 0,
+        // 0 means never; what lies before our era has long passed, as has its first millisecond.
+        { } given => Math.Max(1, given.ToUnixTimeMilliseconds()),
+    };
+
+    private Vmo Issued(HandleSecret secret, VmoReply reply)
+    {
+        var handle = new VmoHandle(Koid, secret);
+        _confirmations.Confirm(handle, _caller);
+        return new(_calls, _confirmations, handle, reply.Rights, _caller, _deadline);
+    }
+
+    private async Task<VmoReply> AskAsync(CallKind kind, Func<CallHead, VmoCall> make, CancellationToken cancellation)
+    {
+        var reply = await _calls.RunAsync(
+            kind, Koid, Handle.Secret, _caller, _deadline, _calls.Options.AttemptTimeout,
+            (head, stop) => _calls.Transport.CallAsync(Koid, make(head), stop),
+            static reply => reply.Outcome,
+            cancellation).ConfigureAwait(false);
+        reply.Outcome.ThrowIfFailed();
+        return reply;
+    }
+}
