@@ -27,6 +27,14 @@ public sealed class VmoClient : IAsyncDisposable
         _confirmations = new(_calls);
     }
 
+    /// <summary>A client over gRPC. Nothing is sent yet; a wrong address shows with the first call.</summary>
+    public static VmoClient Connect(VmoClientOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        return new(new GrpcTransport(options), options);
+    }
+
     /// <summary>Whether a server has ever answered this client: false tells "never reached" from "in trouble".</summary>
     public bool HasAnswered => _calls.Transport.HasAnswered;
 
@@ -98,7 +106,7 @@ public sealed class VmoClient : IAsyncDisposable
     public Task<WaitManyResult> WaitManyAsync(IReadOnlyList<WaitItem> items, TimeSpan timeout, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(items);
-        return new ManyWaiter(_calls, items).WaitAsync(timeout, cancellation);
+        return WaitManyAsync(items, timeout, _calls.Options.Caller, cancellation);
     }
 
     /// <summary>All VMOs that pass the filter, rising by koid, asked for as they are consumed. Operator.</summary>
@@ -184,6 +192,11 @@ public sealed class VmoClient : IAsyncDisposable
 
     /// <summary>For front doors: the VMO behind a handle, on behalf of a caller whom the door has proved.</summary>
     internal Vmo Open(VmoHandle handle, Caller caller) => new(_calls, _confirmations, handle, null, caller, _calls.Options.Deadline);
+
+    /// <summary>For front doors: the same wait, on behalf of a caller whom the door has proved.</summary>
+    internal Task<WaitManyResult> WaitManyAsync(
+        IReadOnlyList<WaitItem> items, TimeSpan timeout, Caller caller, CancellationToken cancellation) =>
+        new ManyWaiter(_calls, items, caller).WaitAsync(timeout, cancellation);
 
     /// <summary>Text must be Unicode before it can be UTF-8: half a surrogate pair is refused here, not mangled on the way.</summary>
     internal static string CheckText(string text, string what)

@@ -1,7 +1,7 @@
 namespace VmoCluster.Client;
 
 /// <summary>One wait for several items: all are asked once, then all stay with their VMOs until the first comes back, then all are asked again.</summary>
-internal sealed class ManyWaiter(CallLoop calls, IReadOnlyList<WaitItem> items)
+internal sealed class ManyWaiter(CallLoop calls, IReadOnlyList<WaitItem> items, Caller caller)
 {
     public async Task<WaitManyResult> WaitAsync(TimeSpan timeout, CancellationToken cancellation)
     {
@@ -34,7 +34,7 @@ internal sealed class ManyWaiter(CallLoop calls, IReadOnlyList<WaitItem> items)
     }
 
     private Task<WaitResult> WaitAsync(int item, TimeSpan timeout, CancellationToken cancellation) =>
-        new Waiter(calls, items[item].Handle, calls.Options.Caller, calls.Options.Deadline).WaitAsync(items[item].Mask, timeout, cancellation);
+        new Waiter(calls, items[item].Handle, caller, calls.Options.Deadline).WaitAsync(items[item].Mask, timeout, cancellation);
 
     // Asks all once; the refusal told is the first by order, whichever came first in time.
     private async Task<WaitResult[]> ObserveAsync(CancellationToken cancellation)
