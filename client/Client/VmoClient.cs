@@ -106,7 +106,7 @@ public sealed class VmoClient : IAsyncDisposable
     public Task<WaitManyResult> WaitManyAsync(IReadOnlyList<WaitItem> items, TimeSpan timeout, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(items);
-        return WaitManyAsync(items, timeout, _calls.Options.Caller, cancellation);
+        return WaitManyForAsync(items, timeout, _calls.Options.Caller, cancellation);
     }
 
     /// <summary>All VMOs that pass the filter, rising by koid, asked for as they are consumed. Operator.</summary>
@@ -194,7 +194,7 @@ public sealed class VmoClient : IAsyncDisposable
     internal Vmo Open(VmoHandle handle, Caller caller) => new(_calls, _confirmations, handle, null, caller, _calls.Options.Deadline);
 
     /// <summary>For front doors: the same wait, on behalf of a caller whom the door has proved.</summary>
-    internal Task<WaitManyResult> WaitManyAsync(
+    internal Task<WaitManyResult> WaitManyForAsync(
         IReadOnlyList<WaitItem> items, TimeSpan timeout, Caller caller, CancellationToken cancellation) =>
         new ManyWaiter(_calls, items, caller).WaitAsync(timeout, cancellation);
 
