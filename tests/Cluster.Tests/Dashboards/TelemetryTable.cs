@@ -1,8 +1,14 @@
 namespace VmoCluster.Cluster.Tests.Dashboards;
 
 /// <summary>A row of the metrics table: kind is counter, up-down counter, histogram or gauge.</summary>
-internal sealed record MetricRow(string Name, string Kind, string Unit, IReadOnlySet<string> Attributes)
+internal sealed record MetricRow(string Name, string Kind, string Unit, IReadOnlySet<string> Attributes, string Meaning)
 {
+    /// <summary>It moves only when something of ours is wrong, so an alert has it, not a panel.</summary>
+    public bool IsOfTrouble => Meaning.StartsWith("trouble:", StringComparison.Ordinal);
+
+    /// <summary>A cluster may run for long without it: silos export it once there is something to count.</summary>
+    public bool IsRare => IsOfTrouble || Meaning.StartsWith("rare:", StringComparison.Ordinal);
+
     /// <summary>The name under which the Prometheus exporter shows it; a histogram's without the suffix of its series.</summary>
     public string PrometheusName
     {
@@ -39,7 +45,7 @@ internal sealed class TelemetryTable
         var lines = Repository.Read("dashboards/TELEMETRY.md").Split('\n');
         return new()
         {
-            Metrics = [.. Rows(lines, "## Metrics").Select(c => new MetricRow(Name(c[0]), c[1], c[2], Names(c[3])))],
+            Metrics = [.. Rows(lines, "## Metrics").Select(c => new MetricRow(Name(c[0]), c[1], c[2], Names(c[3]), c[4]))],
             Spans = [.. Rows(lines, "## Spans").Select(c => new SpanRow(Name(c[0]), c[1], Names(c[2])))],
         };
     }
