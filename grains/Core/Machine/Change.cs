@@ -1,0 +1,101 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>One request in a VMO's queue of changes. It holds the request, never an image: images are built with the batch.</summary>
+internal abstract class Change(CallHead head, CommitTarget target, string name, Instant now)
+{
+    // Who waits. A write waits within its message; a call by itself.
+    private List<(WriteGroup Group, int Item)>? _writers;
+    private List<Ticket>? _callers;
+
+    public CallHead Head { get; } = head;
+    public CommitTarget Target { get; } = target;
+
+    /// <summary>For the event field and for messages.</summary>
+    public string Name { get; } = name;
+    public ulong Digest { get; init; }
+
+    /// <summary>Made by the VMO itself: no handle, no request id, nobody waits.</summary>
+    public bool IsInternal { get; init; }
+
+    /// <summary>Bytes it keeps in the queue.</summary>
+    public int Bytes { get; init; }
+
+    /// <summary>After this nobody waits for it, and it is not begun any more.</summary>
+    public long DeadlineMs { get; } = now.MonotonicMs + Math.Clamp(head.DeadlineMs, 1, Limits.DeadlineMaxMs);
+
+    /// <summary>Loads it waits for.</summary>
+    public int LoadsPending { get; set; }
+
+    /// <summary>What a load for it came to, when it failed.</summary>
+    public Outcome LoadFailure { get; set; }
+
+    /// <summary>Pages loaded for it. They never change, so it does not matter how old they are.</summary>
+    public Dictionary<PageKey, byte[]> Held { get; } = [];
+
+    /// <summary>Pages whose blob was not there when it was looked for. Once is a race; twice is a loss.</summary>
+    public HashSet<PageKey> Missed { get; } = [];
+
+    /// <summary>How often a batch of it was settled as not applied.</summary>
+    public int Attempts { get; set; }
+
+    public void AddWaiter(WriteGroup group, int item) => (_writers ??= []).Add((group, item));
+
+    public void AddWaiter(Ticket ticket) => (_callers ??= []).Add(ticket);
+
+    /// <summary>Tells all who wait.</summary>
+    public void Settle(Outcome outcome, ulong version, VmoReply? reply, List<VmoEffect> effects, bool fromMemory)
+    {
+        foreach (var (group, item) in _writers ?? [])
+        {
+            if (group.Settle(item, outcome, version, fromMemory))
+                effects.Add(group.ToAnswer());
+        }
+
+        foreach (var ticket in _callers ?? [])
+            effects.Add(new Answer(ticket, outcome.IsOk ? reply ?? new VmoReply { Version = version } : new VmoReply { Outcome = outcome, Version = version }, fromMemory));
+        _writers = null;
+        _callers = null;
+    }
+}
+
+/// <summary>A write.</summary>
+internal sealed class WriteChange(CallHead head, ulong offset, ReadOnlyMemory<byte> data, Instant now) : Change(head, CommitTarget.Layer, "write", now)
+{
+    public ulong Offset { get; } = offset;
+    public ReadOnlyMemory<byte> Data { get; } = data;
+}
+
+/// <summary>Any other call that changes something.</summary>
+internal sealed class CallChange(VmoCall call, CommitTarget target, string name, Instant now) : Change(call.Head, target, name, now)
+{
+    public VmoCall Call { get; } = call;
+}
+
+/// <summary>Ends handles whose time is over.</summary>
+internal sealed class ExpireChange(Instant now) : Change(default, CommitTarget.Record, "expire", now);
+
+/// <summary>Notes that receivers of handles were heard of.</summary>
+internal sealed class HeardChange(Instant now) : Change(default, CommitTarget.Record, "heard", now)
+{
+    public HashSet<uint> Handles { get; } = [];
+
+    /// <summary>A batch has it: what is added now would be lost.</summary>
+    public bool IsTaken { get; set; }
+}
+
+/// <summary>Upkeep of the layer: leaves rewritten, runs dropped, pages of half-dead blobs moved.</summary>
+internal sealed class UpkeepChange(Instant now) : Change(default, CommitTarget.Layer, "upkeep", now)
+{
+    /// <summary>Leaves whose stored form still has dead slots.</summary>
+    public IReadOnlyList<ulong> Leaves { get; init; } = [];
+
+    /// <summary>All clearing runs have no dead slot under them any more.</summary>
+    public bool DropRuns { get; init; }
+
+    /// <summary>Pages to move to a new blob, with the slot they are moved from.</summary>
+    public IReadOnlyList<(ulong Page, Slot From, ReadOnlyMemory<byte> Bytes)> Moves { get; init; } = [];
+}

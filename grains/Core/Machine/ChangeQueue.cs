@@ -1,0 +1,376 @@
+using VmoCluster.Core.Handles;
+using VmoCluster.Core.Requests;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>
+/// The one queue of changes of a VMO. When the flight before is settled, the next batch takes a prefix of one target, decides it, and flies.
+/// What is not acknowledged by the store is neither answered nor readable.
+/// </summary>
+internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk waits, Action<HandleEntry> heard)
+{
+    private const int SettlePauseMs = 50;
+    private const int AttemptsMax = 8;
+
+    private readonly LinkedList<Change> _queue = [];
+    private readonly Dictionary<RequestId, Change> _inProgress = [];
+    private int _bytes;
+    private LayerBatch? _layerFlight;
+    private RecordBatch? _recordFlight;
+    private ulong _flightSeq;
+    private bool _isNoting;
+
+    /// <summary>The VMO stands in the session's list of unfinished work.</summary>
+    public bool IsNoted { get; set; }
+
+    /// <summary>Set while something else must have the layer to itself.</summary>
+    public Func<bool> IsBlocked { get; set; } = () => false;
+
+    /// <summary>Told when an internal change of the layer has come to its end.</summary>
+    public Action UpkeepDone { get; set; } = () => { };
+
+    public int Count => _queue.Count;
+
+    public bool IsFlying => _layerFlight is not null || _recordFlight is not null;
+
+    public bool IsIdle => _queue.Count == 0 && !IsFlying && !_isNoting;
+
+    /// <summary>Bytes waiting.</summary>
+    public int Bytes => _bytes;
+
+    /// <summary>Takes a change in, or answers it: known already, too old, no such handle, no room.</summary>
+    public void Enqueue(Change change, Action<Change> addWaiters)
+    {
+        var request = change.Head.Request;
+        if (!request.IsNone)
+        {
+            var ring = change.Target == CommitTarget.Layer ? state.Layer.Ring : state.Record.Ring;
+            ring.Acknowledge(request, change.Head.AckedBelow);
+            if (_inProgress.TryGetValue(request, out var same))
+            {
+                if (same.Digest == change.Digest)
+                    addWaiters(same);
+                else
+                    Refuse(change, addWaiters, Reused(request));
+                return;
+            }
+
+            if (ring.TryFind(request, out var entry))
+            {
+                Refuse(change, addWaiters, entry.Digest == change.Digest ? Outcome.Ok : Reused(request), new VmoReply { Rights = (VmoRights)entry.Result, Number = NumberOf(change), Version = state.Layer.Seq });
+                return;
+            }
+
+            if (ring.IsTooOld(request, state.Now.UnixMs))
+            {
+                Refuse(change, addWaiters, new(VmoStatus.TimedOut, $"request {request} is {state.Now.UnixMs - request.IssuedMs} ms old or was answered before; it is not run again"));
+                return;
+            }
+
+            if (ring.IsFull)
+            {
+                Refuse(change, addWaiters, new(VmoStatus.ShouldWait, $"{ring.Count} answered requests are remembered, at most {RequestRing.EntriesMax}", 100));
+                return;
+            }
+        }
+
+        if (!change.IsInternal && (change as CallChange)?.Call is not OperatorHandleCall)
+        {
+            var outcome = Authority.Check(state.Record.Handles, change.Head.Secret, VmoRights.None, state.Now, out var handle);
+            // A handle whose making is still in the queue is nobody's yet: it was not answered.
+            if (!outcome.IsOk)
+            {
+                Refuse(change, addWaiters, outcome);
+                return;
+            }
+
+            if (handle!.ConfirmByMs != 0 && (change as CallChange)?.Call is not ConfirmCall)
+                heard(handle);
+            if (_queue.Count >= Limits.QueueCallsPerVmoMax || _bytes + change.Bytes > Limits.QueueBytesPerVmoMax)
+            {
+                Refuse(change, addWaiters, new(VmoStatus.ShouldWait,
+                    $"{_queue.Count} changes of {_bytes} bytes wait for the VMO; at most {Limits.QueueCallsPerVmoMax} and {Limits.QueueBytesPerVmoMax} bytes", 10));
+                return;
+            }
+        }
+
+        addWaiters(change);
+        if (!request.IsNone)
+            _inProgress.Add(request, change);
+        _bytes += change.Bytes;
+        _queue.AddLast(change);
+    }
+
+    /// <summary>Whether a request is being worked on, or was answered.</summary>
+    public bool TryFind(RequestId request, out Change? change, out bool answered)
+    {
+        answered = state.Layer.Ring.TryFind(request, out _);
+        return _inProgress.TryGetValue(request, out change) || answered;
+    }
+
+    /// <summary>Sends the next batch if nothing is in flight.</summary>
+    public void Pump()
+    {
+        while (!IsFlying && !_isNoting && !IsBlocked() && !state.IsEnded && _queue.First is { } first)
+        {
+            if (first.Value.Target == CommitTarget.Layer ? !SendLayer() : !SendRecord())
+                return;
+        }
+    }
+
+    public void CommitDone(CommitOutcome outcome)
+    {
+        switch (outcome)
+        {
+            case CommitOutcome.Applied:
+                Publish();
+                break;
+            case CommitOutcome.Unknown:
+                state.Effects.Add(new SendSettle(_layerFlight is null ? CommitTarget.Record : CommitTarget.Layer, SettlePauseMs));
+                return;
+            case CommitOutcome.Fenced:
+            case CommitOutcome.Stale:
+                FailFlight(Lost);
+                End($"a commit was refused: {outcome}");
+                return;
+            case CommitOutcome.Full:
+                FailFlight(new(VmoStatus.NoSpace, "the store is full; closing, decommitting and revoking still work"));
+                break;
+            default:
+                FailFlight(new(VmoStatus.Io, $"the store refused the change ({outcome}); nothing was changed", 200));
+                break;
+        }
+
+        Pump();
+    }
+
+    public void SettleDone(Settlement settlement)
+    {
+        if (settlement.Outcome is CommitOutcome.Unknown or CommitOutcome.Refused or CommitOutcome.Full)
+        {
+            state.Effects.Add(new SendSettle(_layerFlight is null ? CommitTarget.Record : CommitTarget.Layer, 10 * SettlePauseMs));
+            return;
+        }
+
+        if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq + 1)
+        {
+            // It had taken effect. The seq has moved on once more by the settling.
+            var isLayer = _layerFlight is not null;
+            Publish();
+            SetSeq(isLayer, settlement.SeqBefore + 1);
+        }
+        else if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq)
+        {
+            // It has not, and never will: its seq can never match again.
+            SetSeq(_layerFlight is not null, settlement.SeqBefore + 1);
+            Requeue();
+        }
+        else
+        {
+            FailFlight(Lost);
+            End($"a commit was settled as {settlement.Outcome} at seq {settlement.SeqBefore}, expected {_flightSeq}");
+            return;
+        }
+
+        Pump();
+    }
+
+    public void Noted(Outcome outcome)
+    {
+        _isNoting = false;
+        IsNoted |= outcome.IsOk;
+        if (outcome.IsOk)
+        {
+            Pump();
+            return;
+        }
+
+        // The change that needed the note stands first; it has not been begun.
+        if (_queue.First is { } first)
+        {
+            _queue.RemoveFirst();
+            Settle(first.Value, outcome, null, isDurable: false);
+            Pump();
+        }
+    }
+
+    /// <summary>Answers everything that waits and stops.</summary>
+    public void EndAll(Outcome outcome)
+    {
+        FailFlight(outcome);
+        foreach (var change in _queue.ToList())
+            Settle(change, outcome, null, isDurable: false);
+        _queue.Clear();
+    }
+
+    private bool SendLayer()
+    {
+        var batch = new LayerBatch(state.Layer, state.Record, state.Owner.Nonce, state.Now);
+        foreach (var change in _queue)
+        {
+            if (change.Target != CommitTarget.Layer || !IsReady(change) || !batch.TryAdd(change))
+                break;
+        }
+
+        if (batch.Decided.Count == 0)
+            return false;
+        Take(batch.Decided.Count);
+        if (batch.Finish(state.Owner) is not { } commit)
+        {
+            foreach (var (change, outcome) in batch.Decided)
+                Settle(change, outcome, null, isDurable: false);
+            return true;
+        }
+
+        (_layerFlight, _flightSeq) = (batch, commit.Seq);
+        state.Effects.Add(new SendCommit(commit));
+        return true;
+    }
+
+    private bool SendRecord()
+    {
+        var batch = new RecordBatch(state.Record, state.Layer, state.Now);
+        foreach (var change in _queue)
+        {
+            if (change.Target != CommitTarget.Record || !batch.TryAdd(change))
+                break;
+        }
+
+        if (batch.Finish(state.Owner) is not { } commit)
+        {
+            Take(batch.Decided.Count);
+            foreach (var (change, outcome, reply) in batch.Decided)
+                Settle(change, outcome, reply, isDurable: false);
+            return true;
+        }
+
+        if (batch.NeedsNote && !IsNoted)
+        {
+            // Whoever inherits our work must find this VMO before there is work to inherit.
+            _isNoting = true;
+            state.Effects.Add(new NoteUnfinished());
+            return false;
+        }
+
+        Take(batch.Decided.Count);
+        (_recordFlight, _flightSeq) = (batch, commit.Seq);
+        state.Effects.Add(new SendCommit(commit));
+        return true;
+    }
+
+    private void Publish()
+    {
+        if (_layerFlight is { } layer)
+        {
+            _layerFlight = null;
+            layer.Publish(state.Cache);
+            foreach (var (change, outcome) in layer.Decided)
+                Settle(change, outcome, null, isDurable: true);
+            return;
+        }
+
+        var record = _recordFlight!;
+        _recordFlight = null;
+        record.Publish();
+        foreach (var (change, outcome, reply) in record.Decided)
+            Settle(change, outcome, reply, isDurable: true);
+        waits.Changed(record.Ended);
+    }
+
+    // What was not applied goes back to where it stood; a change that keeps failing is told so.
+    private void Requeue()
+    {
+        var changes = _layerFlight is { } layer ? layer.Decided.Select(decided => decided.Change) : _recordFlight!.Decided.Select(decided => decided.Change);
+        if (_layerFlight is not null)
+            state.Layer.Dead.AddRange(_layerFlight.WrittenBlobs);
+        if (_layerFlight is not null)
+            state.Layer.NextBlob += (uint)_layerFlight.WrittenBlobs.Count();
+        var back = changes.ToList();
+        (_layerFlight, _recordFlight) = (null, null);
+        for (var i = back.Count - 1; i >= 0; i--)
+        {
+            var change = back[i];
+            if (++change.Attempts > AttemptsMax)
+            {
+                Settle(change, new(VmoStatus.Io, $"the store did not take the change in {AttemptsMax} attempts; nothing was changed", 500), null, isDurable: false);
+                continue;
+            }
+
+            _bytes += change.Bytes;
+            _queue.AddFirst(change);
+        }
+    }
+
+    private void FailFlight(Outcome outcome)
+    {
+        if (_layerFlight is { } layer)
+        {
+            _layerFlight = null;
+            state.Layer.Dead.AddRange(layer.WrittenBlobs);
+            state.Layer.NextBlob += (uint)layer.WrittenBlobs.Count();
+            foreach (var (change, decided) in layer.Decided)
+                Settle(change, decided.IsOk ? outcome : decided, null, isDurable: false);
+        }
+        else if (_recordFlight is { } record)
+        {
+            _recordFlight = null;
+            foreach (var (change, decided, _) in record.Decided)
+                Settle(change, decided.IsOk ? outcome : decided, null, isDurable: false);
+        }
+    }
+
+    private bool IsReady(Change change)
+    {
+        if (change.LoadsPending > 0)
+            return false;
+        if (!change.LoadFailure.IsOk)
+            return true;
+        return new Needs(state, loads, change, () => Pump()).AreMet();
+    }
+
+    private void Take(int count)
+    {
+        for (; count > 0; count--)
+        {
+            _bytes -= _queue.First!.Value.Bytes;
+            _queue.RemoveFirst();
+        }
+    }
+
+    private void Settle(Change change, Outcome outcome, VmoReply? reply, bool isDurable)
+    {
+        if (!change.Head.Request.IsNone)
+            _inProgress.Remove(change.Head.Request);
+        change.Settle(outcome, state.Layer.Seq, reply, state.Effects, fromMemory: !isDurable);
+        if (change is UpkeepChange)
+            UpkeepDone();
+    }
+
+    private void Refuse(Change change, Action<Change> addWaiters, Outcome outcome, VmoReply? reply = null)
+    {
+        addWaiters(change);
+        change.Settle(outcome, state.Layer.Seq, reply, state.Effects, fromMemory: true);
+    }
+
+    private void SetSeq(bool isLayer, ulong seq)
+    {
+        if (isLayer)
+            state.Layer.Seq = seq;
+        else
+            state.Record.Seq = seq;
+    }
+
+    private void End(string reason)
+    {
+        state.IsEnded = true;
+        state.Effects.Add(new EndActivation(reason, Release: false));
+    }
+
+    private static ulong NumberOf(Change change) => change is CallChange { Call: RenewCall renew } ? (ulong)renew.ExpiresMs : 0;
+
+    private static Outcome Reused(RequestId request) => new(VmoStatus.InvalidArgs, $"request {request} was used before with another body");
+
+    private static Outcome Lost { get; } = new(VmoStatus.Io, "the VMO has moved to another silo; nothing of this call was done here", 50);
+}

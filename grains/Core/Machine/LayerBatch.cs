@@ -1,0 +1,665 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Record;
+using VmoCluster.Core.Requests;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>
+/// A batch of changes of the top layer, from images to commit to publication. Sizes, rights and handles are checked as a change is added,
+/// so each change is decided over all that stand before it. Nothing of the layer changes until <see cref="Publish"/>.
+/// </summary>
+internal sealed class LayerBatch
+{
+    /// <summary>Blobs of one commit at the most.</summary>
+    public const int BlobsMax = Limits.CommitBytesMax / Limits.PageBytes / 4;
+
+    /// <summary>Changes of one batch at the most.</summary>
+    private const int ChangesMax = 1024;
+
+    /// <summary>Leaves of a cleared range up to which they are rewritten at once; above, a run speaks for them.</summary>
+    private const int LeavesAtOnceMax = 512;
+
+    /// <summary>Pages of a range up to which its op may stand in a batch with others.</summary>
+    private const int SmallRangePages = Limits.ExtentPages;
+
+    private readonly LayerHead _layer;
+    private readonly VmoRecord _record;
+    private readonly uint _nonce;
+    private readonly Instant _now;
+    private readonly Dictionary<ulong, PageImage> _images = [];
+    private readonly List<RingEntry> _answered = [];
+    private readonly Dictionary<string, int> _calls = new(StringComparer.Ordinal);
+    private readonly Dictionary<ulong, Leaf?> _leaves = [];
+    private readonly List<(PageKey Key, ReadOnlyMemory<byte> Bytes, byte[]? Own)> _stored = [];
+    private readonly List<(BlobId Blob, int Pages)> _blobs = [];
+    private readonly Dictionary<BlobId, int> _lost = [];
+    private readonly List<PageKey> _replaced = [];
+    private readonly HashSet<BlobId> _lostWhole = [];
+    private readonly HashSet<ulong> _rewritten = [];
+    private List<Run> _runs;
+    private readonly List<BlobId> _dead = [];
+    private bool _isUpkeep;
+    private PageRange? _clearedByRun;
+    private PageRange? _bulk;
+    private LayerCounts _counts;
+    private ulong _size;
+    private ulong _contentSize;
+    private uint _nextBlob;
+    private int _bytesPages;
+    private bool? _isRelease;
+    private bool _isClosed;
+    private PreparedSlot? _ring;
+
+    public LayerBatch(LayerHead layer, VmoRecord record, uint nonce, Instant now)
+    {
+        _layer = layer;
+        _record = record;
+        _nonce = nonce;
+        _now = now;
+        _runs = [.. layer.Map.Runs];
+        _counts = layer.Counts;
+        _size = layer.Size;
+        _contentSize = layer.ContentSize;
+        _nextBlob = layer.NextBlob;
+    }
+
+    /// <summary>What has been decided, in order; told when the batch is durable.</summary>
+    public List<(Change Change, Outcome Outcome)> Decided { get; } = [];
+
+    /// <summary>The seq the commit leads to.</summary>
+    public ulong Version => _layer.Seq + 1;
+
+    /// <summary>Blobs written by the commit, to be unlinked if it is not applied.</summary>
+    public IEnumerable<BlobId> WrittenBlobs => _blobs.Select(blob => blob.Blob);
+
+    /// <summary>Pages with bytes in the commit.</summary>
+    public int PagesStored => _stored.Count;
+
+    /// <summary>Adds a change, all of whose loads are done. False: it does not fit; send what is there first.</summary>
+    public bool TryAdd(Change change)
+    {
+        if (_isClosed || Decided.Count >= ChangesMax)
+            return false;
+        if (change.DeadlineMs <= _now.MonotonicMs && !change.IsInternal)
+        {
+            Decided.Add((change, new(VmoStatus.TimedOut, $"the {change.Name} waited until its deadline and was not begun")));
+            return true;
+        }
+
+        if (!change.LoadFailure.IsOk)
+            return Decide(change, change.LoadFailure);
+        var fits = change switch
+        {
+            WriteChange write => AddWrite(write),
+            UpkeepChange upkeep => AddUpkeep(upkeep),
+            CallChange { Call: SetSizeCall call } => AddSetSize(change, call),
+            CallChange { Call: SetContentSizeCall call } => AddSetContentSize(change, call),
+            CallChange { Call: OpRangeCall call } => AddOpRange(change, call),
+            _ => throw new InvariantException($"a change of the layer of kind {change.Name}"),
+        };
+        return fits;
+    }
+
+    private bool AddWrite(WriteChange write)
+    {
+        var range = new ByteRange(write.Offset, (ulong)write.Data.Length);
+        var outcome = Authority.Check(_record.Handles, write.Head.Secret, VmoRights.Write, _now, out var handle);
+        if (outcome.IsOk)
+            outcome = Authority.CheckRange(handle!, range, _size, "write");
+        if (!outcome.IsOk || range.Length == 0)
+            return Decide(write, outcome);
+        var pages = PageRange.Covering(range);
+        if (!Fits(release: false, (int)pages.Count))
+            return false;
+        for (var page = pages.First.Value; page < pages.End.Value; page++)
+        {
+            var start = page * Limits.PageBytes;
+            var from = start < range.Offset ? (int)(range.Offset - start) : 0;
+            var to = (int)Math.Min(Limits.PageBytes, range.End - start);
+            var data = write.Data.Slice((int)(start + (ulong)from - range.Offset), to - from);
+            if (to - from == Limits.PageBytes)
+                WriteWhole(page, data, own: null);
+            else
+                WritePart(page, from, data.Span, write);
+        }
+
+        return Accept(write);
+    }
+
+    private void WriteWhole(ulong page, ReadOnlyMemory<byte> data, byte[]? own)
+    {
+        if (!data.Span.ContainsAnyExcept((byte)0))
+        {
+            // Zeros over what is not committed store nothing: a root shows zeros there anyway.
+            _images[page] = PageImage.Zeros(Now(page).IsCommitted);
+            return;
+        }
+
+        if (!_images.TryGetValue(page, out var before) || before.Bytes is null)
+            _bytesPages++;
+        _images[page] = new(true, data, own);
+    }
+
+    private void WritePart(ulong page, int from, ReadOnlySpan<byte> data, Change change)
+    {
+        var before = Now(page);
+        if (before.Own is { } own && _images.ContainsKey(page))
+        {
+            data.CopyTo(own.AsSpan(from));
+            WriteWhole(page, own, own);
+            return;
+        }
+
+        var merged = new byte[Limits.PageBytes];
+        BytesOf(page, before, change).Span.CopyTo(merged);
+        data.CopyTo(merged.AsSpan(from));
+        WriteWhole(page, merged, merged);
+    }
+
+    private bool AddSetContentSize(Change change, SetContentSizeCall call)
+    {
+        // HEAD's order (C124): both rights are looked for; a narrowed handle speaks for its range only.
+        var outcome = Authority.Check(_record.Handles, call.Head.Secret, VmoRights.SetProperty | VmoRights.Write, _now, out var handle);
+        if (outcome.IsOk && handle!.Range is not null)
+            outcome = new(VmoStatus.AccessDenied, "the content size cannot be set through a handle for a part of the VMO");
+        if (!outcome.IsOk)
+            return Decide(change, outcome);
+        if (!Fits(release: false, 0))
+            return false;
+        _contentSize = call.Size;
+        return Accept(change);
+    }
+
+    private bool AddSetSize(Change change, SetSizeCall call)
+    {
+        var outcome = Authority.Check(_record.Handles, call.Head.Secret, VmoRights.Write, _now, out var handle);
+        if (outcome.IsOk && handle!.Range is not null)
+            outcome = new(VmoStatus.AccessDenied, "a VMO cannot be resized through a handle for a part of it");
+        if (outcome.IsOk && !_record.Meta.IsResizable)
+            outcome = new(VmoStatus.Unavailable, $"the VMO is not resizable; its size stays {_size}");
+        var size = 0ul;
+        if (outcome.IsOk)
+            outcome = Sizes.TryRound(call.Size, out size);
+        if (!outcome.IsOk)
+            return Decide(change, outcome);
+        if (Decided.Count > 0)
+            return false;
+        _isClosed = true;
+        _isRelease = size < _size;
+        if (size < _size)
+            Clear(new(PageIndex.Of(size), (_size - size) / Limits.PageBytes));
+        _size = size;
+        _contentSize = call.Size;
+        return Accept(change);
+    }
+
+    private bool AddOpRange(Change change, OpRangeCall call)
+    {
+        var outcome = Authority.Check(_record.Handles, call.Head.Secret, VmoRights.Write, _now, out var handle);
+        var range = call.Range;
+        if (outcome.IsOk)
+            outcome = call.Op == VmoOp.Zero ? Authority.CheckRange(handle!, range, _size, "zero") : Authority.CutRange(handle!, call.Op, ref range, _size);
+        if (outcome.IsOk && call.Op == VmoOp.Decommit && !Sizes.IsAligned(call.Range, _size))
+        {
+            outcome = new(VmoStatus.InvalidArgs,
+                $"decommit takes whole pages of {Limits.PageBytes} bytes; {call.Range} would drop bytes beside it (use zero for any range)");
+        }
+
+        if (!outcome.IsOk || range.Length == 0)
+            return Decide(change, outcome);
+        return call.Op switch
+        {
+            VmoOp.Commit => AddCommit(change, PageRange.Covering(range)),
+            VmoOp.Decommit => AddClear(change, PageRange.Covering(range), edges: 0),
+            _ => AddZero(change, range),
+        };
+    }
+
+    private bool AddZero(Change change, ByteRange range)
+    {
+        var covering = PageRange.Covering(range);
+        var first = (range.Offset + Limits.PageBytes - 1) / Limits.PageBytes;
+        var end = range.End / Limits.PageBytes;
+        var whole = first < end ? new PageRange(new(first), end - first) : new(new(first), 0);
+        var edges = (int)(covering.Count - whole.Count);
+        if (!AddClear(change, whole, edges))
+            return false;
+        Span<byte> zeros = stackalloc byte[Limits.PageBytes];
+        zeros.Clear();
+        for (var page = covering.First.Value; page < covering.End.Value; page++)
+        {
+            if (whole.Contains(new(page)))
+            {
+                page = whole.End.Value - 1;
+                continue;
+            }
+
+            var start = page * Limits.PageBytes;
+            var from = start < range.Offset ? (int)(range.Offset - start) : 0;
+            var to = (int)Math.Min(Limits.PageBytes, range.End - start);
+            if (Now(page) is { IsZero: false })
+                WritePart(page, from, zeros[..(to - from)], change);
+        }
+
+        return true;
+    }
+
+    private bool AddClear(Change change, PageRange pages, int edges)
+    {
+        if (pages.Count > SmallRangePages)
+        {
+            if (Decided.Count > 0)
+                return false;
+            _isClosed = true;
+            _isRelease = edges == 0;
+            Clear(pages);
+            return Accept(change);
+        }
+
+        if (!Fits(release: edges == 0, edges))
+            return false;
+        for (var page = pages.First.Value; page < pages.End.Value; page++)
+        {
+            if (Now(page) is { IsCommitted: true } or { IsZero: false })
+                _images[page] = PageImage.Zeros(committed: false);
+        }
+
+        return Accept(change);
+    }
+
+    private bool AddCommit(Change change, PageRange pages)
+    {
+        if (pages.Count <= 16 * SmallRangePages)
+        {
+            if (!Fits(release: false, 0) || (pages.Count > SmallRangePages && Decided.Count > 0))
+                return false;
+            _isClosed = pages.Count > SmallRangePages;
+            for (var page = pages.First.Value; page < pages.End.Value; page++)
+            {
+                if (!Now(page).IsCommitted)
+                    _images[page] = PageImage.Zeros(committed: true);
+            }
+
+            return Accept(change);
+        }
+
+        if (Decided.Count > 0)
+            return false;
+        var runs = Subtract(_runs, pages);
+        runs.Add(new(pages, IsCommitted: true, Version));
+        if (runs.Count > Limits.RunsPerLayerMax)
+            return Decide(change, new(VmoStatus.NoMemory, $"the VMO has {Limits.RunsPerLayerMax} committed stretches, its most; commit fewer, longer ranges"));
+        _isClosed = true;
+        _runs = runs;
+        _bulk = pages;
+        foreach (var (number, leaf) in _layer.Map.LeavesIn(pages))
+        {
+            for (var i = 0; i < Limits.LeafPages; i++)
+            {
+                var page = (number * Limits.LeafPages) + (ulong)i;
+                if (pages.Contains(new(page)) && leaf[i].State is SlotState.Through or SlotState.Zero)
+                    _images[page] = PageImage.Zeros(committed: true);
+            }
+        }
+
+        return Accept(change);
+    }
+
+    private bool AddUpkeep(UpkeepChange upkeep)
+    {
+        if (Decided.Count > 0)
+            return false;
+        _isClosed = true;
+        _isUpkeep = true;
+        _isRelease = true;
+        _rewritten.UnionWith(upkeep.Leaves);
+        if (upkeep.DropRuns)
+            _runs.RemoveAll(run => !run.IsCommitted);
+        foreach (var (page, from, bytes) in upkeep.Moves)
+        {
+            if (_layer.Map.SlotOf(page) == from)
+                WriteWhole(page, bytes, own: null);
+        }
+
+        return Accept(upkeep);
+    }
+
+    // Every slot in the range goes. All of its extents are known.
+    private void Clear(PageRange pages)
+    {
+        _bulk = pages;
+        _runs = Subtract(_runs, pages);
+        var leaves = _layer.Map.LeavesIn(pages).ToList();
+        if (leaves.Count > LeavesAtOnceMax && _runs.Count < Limits.RunsPerLayerMax)
+        {
+            _runs.Add(new(pages, IsCommitted: false, Version));
+            _clearedByRun = pages;
+            return;
+        }
+
+        foreach (var (number, leaf) in leaves)
+        {
+            for (var i = 0; i < Limits.LeafPages; i++)
+            {
+                var page = (number * Limits.LeafPages) + (ulong)i;
+                if (pages.Contains(new(page)) && !leaf[i].IsAbsent)
+                    _images[page] = PageImage.Zeros(committed: false);
+            }
+        }
+    }
+
+    /// <summary>The commit; null if nothing is to be stored and the decisions can be told at once.</summary>
+    public StoreCommit? Finish(Owner owner)
+    {
+        var blobs = new List<BlobWrite>();
+        SettleImages(blobs);
+        SettleBulk();
+        FindDead();
+        var fields = new List<StoreField>();
+        foreach (var (number, leaf) in _leaves)
+            fields.Add(new(FieldNames.Leaf(number), leaf is null ? Array.Empty<byte>() : LeafCodec.Encode(leaf)));
+        foreach (var number in _rewritten)
+        {
+            if (!_leaves.ContainsKey(number))
+                fields.Add(new(FieldNames.Leaf(number), _layer.Map.LeafAt(number) is { } leaf ? LeafCodec.Encode(leaf) : []));
+        }
+
+        if (!_runs.SequenceEqual(_layer.Map.Runs))
+            fields.Add(new(FieldNames.Runs, Run.Encode(_runs)));
+        if (_size != _layer.Size || _contentSize != _layer.ContentSize)
+            fields.Add(new(FieldNames.Size, LayerHead.EncodeSize(_size, _contentSize)));
+        if (fields.Count == 0)
+            return null;
+        fields.Add(new(FieldNames.Count, _counts.Encode()));
+        if (_blobs.Count > 0)
+            fields.Add(new(FieldNames.Blob, LayerHead.EncodeBlobCounter(_nonce, _nextBlob)));
+        fields.Add(new(FieldNames.Garbage, LayerHead.EncodeBlobs([.. _layer.Dead, .. _dead])));
+        fields.Add(new(FieldNames.Event, Events.Encode(Version, string.Join(',', _calls.Select(call => $"{call.Key}={call.Value}")))));
+        if (_answered.Count > 0)
+        {
+            _ring = _layer.Ring.Prepare(_answered, _now.UnixMs);
+            fields.Add(_ring.Field);
+        }
+
+        return new()
+        {
+            Vmo = _record.Meta.Koid,
+            Owner = owner,
+            Target = CommitTarget.Layer,
+            Layer = _layer.Id,
+            Seq = _layer.Seq,
+            Fields = fields,
+            Blobs = blobs,
+            IsRelease = _isRelease == true,
+        };
+    }
+
+    /// <summary>The commit is durable: what it did is what the VMO is.</summary>
+    public void Publish(IPageCache cache)
+    {
+        var map = _layer.Map;
+        _layer.Seq++;
+        if (_clearedByRun is { } cleared)
+        {
+            foreach (var (number, leaf) in map.LeavesIn(cleared).ToList())
+            {
+                var copy = leaf.Copy();
+                for (var i = 0; i < Limits.LeafPages; i++)
+                {
+                    if (cleared.Contains(new((number * Limits.LeafPages) + (ulong)i)))
+                        copy[i] = default;
+                }
+
+                map.Put(number, copy);
+                _layer.DirtyInStore.Add(number);
+            }
+        }
+
+        foreach (var (number, leaf) in _leaves)
+        {
+            map.Put(number, leaf);
+            MarkStored(number, leaf is null or { IsEmpty: true });
+        }
+
+        foreach (var number in _rewritten)
+            MarkStored(number, map.LeafAt(number) is null);
+        map.SetRuns(_runs);
+        (_layer.Size, _layer.ContentSize, _layer.Counts, _layer.NextBlob) = (_size, _contentSize, _counts, _nextBlob);
+        _layer.Dead.AddRange(_dead);
+        foreach (var (blob, pages) in _blobs)
+            _layer.Uses.Add(blob, pages);
+        foreach (var (blob, pages) in _lost)
+        {
+            // The whole layer was counted while the commit was in flight: only now is it known that this blob died with it.
+            if (_layer.Uses.Lose(blob, pages, out var total) && !_dead.Contains(blob))
+            {
+                _layer.Dead.Add(blob);
+                _layer.Counts = _layer.Counts with { BlobPages = _layer.Counts.BlobPages - (ulong)total };
+            }
+        }
+
+        foreach (var key in _replaced)
+            cache.Remove(key);
+        foreach (var (key, bytes, own) in _stored)
+        {
+            if (!_isUpkeep)
+                cache.Add(key, own ?? bytes.ToArray());
+        }
+
+        if (_ring is not null)
+            _layer.Ring.Publish(_ring);
+    }
+
+    private void MarkStored(ulong number, bool isEmpty)
+    {
+        _layer.DirtyInStore.Remove(number);
+        if (isEmpty)
+            _layer.Marks.Add(number);
+        else
+            _layer.Marks.Remove(number);
+    }
+
+    // Turns images into slots, pages with bytes into blobs.
+    private void SettleImages(List<BlobWrite> blobs)
+    {
+        var stored = new List<(ulong Page, ReadOnlyMemory<byte> Bytes, byte[]? Own)>();
+        foreach (var (page, image) in _images)
+        {
+            if (image.Bytes is { } bytes)
+                stored.Add((page, bytes, image.Own));
+            else
+                SettleZeros(page, image.IsCommitted);
+        }
+
+        stored.Sort((left, right) => left.Page.CompareTo(right.Page));
+        for (var at = 0; at < stored.Count;)
+        {
+            var count = BlobSizes.Take(stored.Count - at);
+            var id = new BlobId(_nonce, _nextBlob++);
+            var pages = new (ulong Page, ReadOnlyMemory<byte> Bytes)[count];
+            for (var i = 0; i < count; i++)
+            {
+                var (page, bytes, own) = stored[at + i];
+                pages[i] = (page, bytes);
+                _stored.Add((new(_layer.Id, id, (byte)i), bytes, own));
+                SetSlot(page, new(SlotState.Data, Version, id, (byte)i, (byte)count, BlobLayout.Checksum(bytes.Span)));
+            }
+
+            blobs.Add(BlobLayout.Compose(id, pages));
+            _blobs.Add((id, count));
+            _counts = _counts with { BlobPages = _counts.BlobPages + (ulong)count };
+            at += count;
+        }
+    }
+
+    private void SettleZeros(ulong page, bool committed)
+    {
+        var slot = _layer.Map.SlotOf(page);
+        var covered = IsCovered(page, _runs);
+        if (committed)
+        {
+            if (slot is { State: SlotState.Data, IsStored: false } || (slot.IsAbsent && covered))
+                return;
+            SetSlot(page, covered ? default : Slot.CommittedZero(Version));
+            return;
+        }
+
+        var wanted = covered ? SlotState.Through : SlotState.Absent;
+        if (slot.State != wanted)
+            SetSlot(page, covered ? Slot.Through(Version) : default);
+    }
+
+    // What a long range did beside the slots that were set: slots killed by a run, and slots that runs now cover or cover no more.
+    private void SettleBulk()
+    {
+        if (_bulk is not { } range)
+            return;
+        foreach (var (number, leaf) in _layer.Map.LeavesIn(range))
+        {
+            for (var i = 0; i < Limits.LeafPages; i++)
+            {
+                var page = (number * Limits.LeafPages) + (ulong)i;
+                var slot = leaf[i];
+                if (slot.IsAbsent || !range.Contains(new(page)) || _images.ContainsKey(page))
+                    continue;
+                Count(page, slot, _clearedByRun is null ? slot : default);
+            }
+        }
+    }
+
+    private void SetSlot(ulong page, Slot slot)
+    {
+        var number = Leaf.Of(page);
+        if (!_leaves.TryGetValue(number, out var leaf) || leaf is null)
+        {
+            leaf = _layer.Map.LeafAt(number)?.Copy() ?? new();
+            _leaves[number] = leaf;
+        }
+
+        Count(page, leaf[Leaf.IndexOf(page)], slot);
+        leaf[Leaf.IndexOf(page)] = slot;
+    }
+
+    private void Count(ulong page, Slot before, Slot after)
+    {
+        if (before.IsStored && before != after)
+        {
+            _lost[before.Blob] = _lost.GetValueOrDefault(before.Blob) + 1;
+            _replaced.Add(new(_layer.Id, before.Blob, before.Index));
+            if (before.BlobPages == 1)
+                _lostWhole.Add(before.Blob);
+        }
+
+        _counts = _counts with
+        {
+            Data = _counts.Data + (after.State == SlotState.Data ? 1ul : 0) - (before.State == SlotState.Data ? 1ul : 0),
+            Stored = _counts.Stored + (after.IsStored ? 1ul : 0) - (before.IsStored ? 1ul : 0),
+            Covered = _counts.Covered + (!after.IsAbsent && IsCovered(page, _runs) ? 1ul : 0) - (!before.IsAbsent && IsCovered(page, _layer.Map.Runs) ? 1ul : 0),
+        };
+    }
+
+    private void FindDead()
+    {
+        foreach (var (blob, lost) in _lost)
+        {
+            var isKnown = _layer.Uses.TryGet(blob, out var total, out var live);
+            if ((isKnown && live == lost) || _lostWhole.Contains(blob))
+            {
+                _dead.Add(blob);
+                _counts = _counts with { BlobPages = _counts.BlobPages - (isKnown ? (ulong)total : 1ul) };
+            }
+        }
+    }
+
+    private PageImage Now(ulong page)
+    {
+        if (_images.TryGetValue(page, out var image))
+            return image;
+        var slot = _layer.Map.SlotOf(page);
+        return slot.State switch
+        {
+            SlotState.Data when slot.IsStored => PageImage.InStore,
+            SlotState.Data => PageImage.Zeros(committed: true),
+            SlotState.Absent => PageImage.Zeros(IsCovered(page, _runs)),
+            _ => PageImage.Zeros(committed: false),
+        };
+    }
+
+    private ReadOnlyMemory<byte> BytesOf(ulong page, PageImage image, Change change)
+    {
+        if (image.Bytes is { } bytes)
+            return bytes;
+        if (image.IsZero)
+            return ReadOnlyMemory<byte>.Empty;
+        var slot = _layer.Map.SlotOf(page);
+        return change.Held.TryGetValue(new(_layer.Id, slot.Blob, slot.Index), out var held)
+            ? held
+            : throw new InvariantException("a page to be merged was not loaded");
+    }
+
+    private bool Fits(bool release, int pages)
+    {
+        if (_isRelease is { } kind && kind != release)
+            return false;
+        if (Decided.Count > 0 && (_bytesPages + pages > Limits.CommitBytesMax / Limits.PageBytes || _images.Count + pages > Limits.CommitLeavesMax))
+            return false;
+        _isRelease = release;
+        return true;
+    }
+
+    private bool Accept(Change change)
+    {
+        if (!change.Head.Request.IsNone)
+            _answered.Add(new(change.Head.Request, change.Digest, 0));
+        _calls[change.Name] = _calls.GetValueOrDefault(change.Name) + 1;
+        return Decide(change, Outcome.Ok);
+    }
+
+    private bool Decide(Change change, Outcome outcome)
+    {
+        Decided.Add((change, outcome));
+        return true;
+    }
+
+    private static bool IsCovered(ulong page, IReadOnlyList<Run> runs)
+    {
+        for (var i = 0; i < runs.Count; i++)
+        {
+            if (runs[i].IsCommitted && runs[i].Range.Contains(new(page)))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static List<Run> Subtract(IReadOnlyList<Run> runs, PageRange range)
+    {
+        var rest = new List<Run>();
+        foreach (var run in runs)
+        {
+            if (!run.IsCommitted || !run.Range.Overlaps(range))
+            {
+                rest.Add(run);
+                continue;
+            }
+
+            if (run.Range.First < range.First)
+                rest.Add(run with { Range = new(run.Range.First, range.First.Value - run.Range.First.Value) });
+            if (run.Range.End > range.End)
+                rest.Add(run with { Range = new(range.End, run.Range.End.Value - range.End.Value) });
+        }
+
+        return rest;
+    }
+
+    /// <summary>What a page is within the batch. Bytes null and not zero: as stored.</summary>
+    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false)
+    {
+        public static PageImage InStore => new(true, null, null);
+
+        public static PageImage Zeros(bool committed) => new(committed, null, null, IsZero: true);
+    }
+}

@@ -1,0 +1,213 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>What is on its way into memory, and who waits for it. Concurrent misses of one thing are one load.</summary>
+internal sealed class Loads(MachineState state)
+{
+    /// <summary>Extents loaded one by one; a range that lacks more is met by a scan of the layer.</summary>
+    private const int ExtentsAtOnceMax = 64;
+
+    private readonly Dictionary<ulong, List<ILoadWaiter>> _extents = [];
+    private readonly Dictionary<PageKey, PageLoad> _pages = [];
+    private readonly List<ILoadWaiter> _scan = [];
+
+    /// <summary>While a scan is under way no extent may be dropped: the scan may have passed it in an older state.</summary>
+    public bool IsScanning { get; private set; }
+
+    /// <summary>Whether an extent is on its way.</summary>
+    public bool IsLoading(ulong extent) => _extents.ContainsKey(extent);
+
+    /// <summary>Asks for the leaves of a range. True: the waiter has to wait.</summary>
+    public bool NeedLeaves(PageRange range, ILoadWaiter waiter)
+    {
+        if (state.Layer.Map.UnknownIn(range, ExtentsAtOnceMax) is not { } unknown)
+            return NeedAll(waiter);
+        foreach (var extent in unknown)
+        {
+            if (!_extents.TryGetValue(extent, out var waiters))
+            {
+                _extents.Add(extent, waiters = []);
+                var names = new ReadOnlyMemory<byte>[Limits.ExtentLeaves];
+                for (var i = 0; i < names.Length; i++)
+                    names[i] = FieldNames.Leaf((extent * Limits.ExtentLeaves) + (ulong)i);
+                state.Effects.Add(new LoadLeaves(extent, names));
+            }
+
+            waiters.Add(waiter);
+            waiter.LoadsPending++;
+        }
+
+        return unknown.Count > 0;
+    }
+
+    /// <summary>Asks for every leaf of the layer. True: the waiter has to wait.</summary>
+    public bool NeedAll(ILoadWaiter waiter)
+    {
+        if (state.Layer.Map.IsComplete)
+            return false;
+        if (!IsScanning)
+        {
+            IsScanning = true;
+            state.Effects.Add(new ScanLeaves());
+        }
+
+        _scan.Add(waiter);
+        waiter.LoadsPending++;
+        return true;
+    }
+
+    /// <summary>Asks for pages that are not in memory; neighbours in a blob are one read.</summary>
+    public void NeedPages(List<(PageKey Key, uint Checksum)> pages, ILoadWaiter waiter)
+    {
+        pages.Sort((left, right) => (left.Key.Blob.Nonce, left.Key.Blob.Counter, left.Key.Index).CompareTo((right.Key.Blob.Nonce, right.Key.Blob.Counter, right.Key.Index)));
+        var wanted = new List<PageLoad>();
+        PageKey? last = null;
+        foreach (var (key, checksum) in pages)
+        {
+            if (last == key)
+                continue;
+            last = key;
+            if (!_pages.TryGetValue(key, out var load))
+            {
+                _pages.Add(key, load = new(key, checksum));
+                wanted.Add(load);
+            }
+
+            load.Waiters.Add(waiter);
+            waiter.LoadsPending++;
+        }
+
+        if (wanted.Count > 0)
+            Send(wanted);
+    }
+
+    public void Loaded(LeavesLoaded input)
+    {
+        if (!_extents.Remove(input.Load.Extent, out var waiters))
+            return;
+        if (input.Outcome.IsOk)
+            state.Layer.Map.PutExtent(input.Load.Extent, input.Fields);
+        Finish(waiters, input.Outcome);
+    }
+
+    public void Scanned(LeavesScanned input)
+    {
+        IsScanning = false;
+        if (input.Outcome.IsOk)
+        {
+            var map = state.Layer.Map;
+            map.PutScanned(input.Fields, map.KnownExtents());
+            map.Complete();
+            foreach (var field in input.Fields)
+                NoteStored(field);
+            Recount();
+        }
+
+        var waiters = _scan.ToList();
+        _scan.Clear();
+        Finish(waiters, input.Outcome);
+    }
+
+    // A leaf whose stored form is older than a clearing run over it, or empty, is work for the upkeep.
+    private void NoteStored(StoreField field)
+    {
+        if (!FieldNames.TryReadLeaf(field.Name.Span, out var number))
+            return;
+        var pages = new PageRange(new(number * Limits.LeafPages), Limits.LeafPages);
+        if (field.Value.IsEmpty && state.Layer.Map.LeafAt(number) is null)
+            state.Layer.Marks.Add(number);
+        else if (state.Layer.Map.Runs.Any(run => !run.IsCommitted && run.Range.Overlaps(pages)))
+            state.Layer.DirtyInStore.Add(number);
+    }
+
+    private void Recount()
+    {
+        var uses = state.Layer.Uses;
+        uses.Clear();
+        foreach (var (_, leaf) in state.Layer.Map.LeavesIn(new(new(0), Limits.SizeBytesMax / Limits.PageBytes)))
+        {
+            for (var i = 0; i < Limits.LeafPages; i++)
+            {
+                if (leaf[i].IsStored)
+                    uses.Found(leaf[i]);
+            }
+        }
+
+        uses.IsComplete = true;
+    }
+
+    private void Send(List<PageLoad> wanted)
+    {
+        var reads = new List<BlobRead>();
+        var parts = new List<(int First, int Count, byte[] Buffer)>();
+        for (var at = 0; at < wanted.Count;)
+        {
+            var count = 1;
+            while (at + count < wanted.Count && wanted[at + count].Key.Blob == wanted[at].Key.Blob && wanted[at + count].Key.Index == wanted[at].Key.Index + count)
+                count++;
+            var buffer = new byte[count * Limits.PageBytes];
+            var key = wanted[at].Key;
+            reads.Add(new(key.Layer, key.Blob, BlobLayout.OffsetOf(key.Index), buffer));
+            parts.Add((at, count, buffer));
+            at += count;
+        }
+
+        state.Effects.Add(new LoadBlobs(reads) { Then = (found, outcome) => Arrived(wanted, parts, found, outcome) });
+    }
+
+    private void Arrived(List<PageLoad> wanted, List<(int First, int Count, byte[] Buffer)> parts, IReadOnlyList<bool> found, Outcome outcome)
+    {
+        var waiters = new List<ILoadWaiter>();
+        for (var part = 0; part < parts.Count; part++)
+        {
+            var (first, count, buffer) = parts[part];
+            for (var i = 0; i < count; i++)
+            {
+                var load = wanted[first + i];
+                _pages.Remove(load.Key);
+                Deliver(load, outcome.IsOk && found[part] ? (count == 1 ? buffer : buffer[(i * Limits.PageBytes)..((i + 1) * Limits.PageBytes)]) : null, outcome);
+                waiters.AddRange(load.Waiters);
+            }
+        }
+
+        Finish(waiters, Outcome.Ok);
+    }
+
+    private void Deliver(PageLoad load, byte[]? page, Outcome outcome)
+    {
+        if (page is not null && BlobLayout.Checksum(page) is var sum && sum != load.Checksum)
+        {
+            outcome = new(VmoStatus.DataIntegrity, $"a stored page of VMO {load.Key.Layer.Home} has checksum {sum:x8}, written was {load.Checksum:x8}");
+            page = null;
+        }
+
+        if (page is not null)
+            state.Cache.Add(load.Key, page);
+        foreach (var waiter in load.Waiters)
+        {
+            if (outcome.IsOk)
+                waiter.PageArrived(load.Key, page);
+            else
+                waiter.LoadFailed(outcome);
+        }
+    }
+
+    private static void Finish(List<ILoadWaiter> waiters, Outcome outcome)
+    {
+        foreach (var waiter in waiters)
+        {
+            if (!outcome.IsOk)
+                waiter.LoadFailed(outcome);
+            if (--waiter.LoadsPending == 0)
+                waiter.Resume();
+        }
+    }
+
+    private sealed record PageLoad(PageKey Key, uint Checksum)
+    {
+        public List<ILoadWaiter> Waiters { get; } = [];
+    }
+}

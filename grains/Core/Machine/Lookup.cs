@@ -1,0 +1,57 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>LOOKUP: the pages that are present in a range, as stretches (semantics, rulings: absent pages are skipped).</summary>
+internal static class Lookup
+{
+    /// <summary>The stretches, and where to ask on (0: complete). All leaves of the range are known.</summary>
+    public static (LookupRun[] Runs, ulong Next) Find(LayerHead layer, Koid owner, ByteRange range)
+    {
+        var pages = PageRange.Covering(range);
+        var found = new List<LookupRun>();
+        var runs = layer.Map.Runs.Where(run => run.IsCommitted && run.Range.Overlaps(pages)).OrderBy(run => run.Range.First).ToList();
+        var cursor = pages.First.Value;
+        foreach (var (number, leaf) in layer.Map.LeavesIn(pages))
+        {
+            if (found.Count >= Limits.LookupRunsMax - Limits.LeafPages)
+                return ([.. found], cursor * Limits.PageBytes);
+            var first = Math.Max(number * Limits.LeafPages, pages.First.Value);
+            var end = Math.Min((number + 1) * Limits.LeafPages, pages.End.Value);
+            AddCovered(cursor, first);
+            for (var page = first; page < end; page++)
+            {
+                var slot = leaf[Leaf.IndexOf(page)];
+                if (slot.State is SlotState.Data or SlotState.Zero)
+                    Add(page, 1, !slot.IsStored);
+                else if (slot.IsAbsent)
+                    AddCovered(page, page + 1);
+            }
+
+            cursor = end;
+        }
+
+        AddCovered(cursor, pages.End.Value);
+        return ([.. found], 0);
+
+        void AddCovered(ulong from, ulong to)
+        {
+            foreach (var run in runs)
+            {
+                var part = run.Range.Intersect(new(new(from), to - from));
+                if (!part.IsEmpty)
+                    Add(part.First.Value, part.Count, isZero: true);
+            }
+        }
+
+        void Add(ulong page, ulong count, bool isZero)
+        {
+            var bytes = new ByteRange(page * Limits.PageBytes, count * Limits.PageBytes);
+            if (found.Count > 0 && found[^1] is var last && last.IsZero == isZero && last.Range.End == bytes.Offset)
+                found[^1] = last with { Range = last.Range with { Length = last.Range.Length + bytes.Length } };
+            else
+                found.Add(new(bytes, isZero, owner));
+        }
+    }
+}

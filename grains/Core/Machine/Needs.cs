@@ -1,0 +1,92 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>What a change of the layer must have in memory before it can be decided, and waiting for it.</summary>
+internal sealed class Needs(MachineState state, Loads loads, Change change, Action resume) : ILoadWaiter
+{
+    public int LoadsPending
+    {
+        get => change.LoadsPending;
+        set => change.LoadsPending = value;
+    }
+
+    /// <summary>True: everything is here. False: it is on its way.</summary>
+    public bool AreMet()
+    {
+        var pages = Pages();
+        if (pages.IsEmpty)
+            return true;
+        if (loads.NeedLeaves(pages, this))
+            return false;
+        var missing = new List<(PageKey, uint)>();
+        foreach (var page in Merged())
+            NeedPage(page, missing);
+        if (missing.Count == 0)
+            return true;
+        loads.NeedPages(missing, this);
+        return false;
+    }
+
+    public void PageArrived(in PageKey key, byte[]? page)
+    {
+        // A blob that has gone was replaced meanwhile; the change looks at its slots again when it is tried again.
+        if (page is not null)
+            change.Held[key] = page;
+        else if (!change.Missed.Add(key))
+            change.LoadFailure = new(VmoStatus.DataLoss, $"a stored page of VMO {key.Layer.Home} (blob {key.Blob}, page {key.Index}) is missing");
+    }
+
+    public void LoadFailed(Outcome outcome) => change.LoadFailure = outcome;
+
+    public void Resume() => resume();
+
+    private void NeedPage(ulong page, List<(PageKey, uint)> missing)
+    {
+        var slot = state.Layer.Map.SlotOf(page);
+        if (!slot.IsStored)
+            return;
+        var key = new PageKey(state.Layer.Id, slot.Blob, slot.Index);
+        if (change.Held.ContainsKey(key))
+            return;
+        if (state.Cache.TryGet(key, out var bytes))
+            change.Held[key] = bytes;
+        else
+            missing.Add((key, slot.Checksum));
+    }
+
+    // Every page whose slot the change looks at.
+    private PageRange Pages() => change switch
+    {
+        WriteChange write => Inside(new(write.Offset, (ulong)write.Data.Length)),
+        CallChange { Call: OpRangeCall op } => Inside(op.Range),
+        CallChange { Call: SetSizeCall set } when set.Size < state.Layer.Size =>
+            Inside(new(set.Size, state.Layer.Size - set.Size)),
+        _ => new(new(0), 0),
+    };
+
+    // Pages of which only a part is written: at most the first and the last.
+    private IEnumerable<ulong> Merged()
+    {
+        var range = change switch
+        {
+            WriteChange write => new ByteRange(write.Offset, (ulong)write.Data.Length),
+            CallChange { Call: OpRangeCall { Op: VmoOp.Zero } zero } => zero.Range,
+            _ => default,
+        };
+        if (range.Length == 0 || range.Wraps)
+            yield break;
+        var pages = PageRange.Covering(range);
+        if (range.Offset % Limits.PageBytes != 0 || range.Length < Limits.PageBytes)
+            yield return pages.First.Value;
+        if (range.End % Limits.PageBytes != 0 && pages.Count > 1)
+            yield return pages.End.Value - 1;
+    }
+
+    private PageRange Inside(ByteRange range)
+    {
+        var size = state.Layer.Size;
+        return range.Wraps || range.Offset >= size ? new(new(0), 0) : PageRange.Covering(range with { Length = Math.Min(range.Length, size - range.Offset) });
+    }
+}

@@ -1,0 +1,281 @@
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Handles;
+using VmoCluster.Core.Record;
+using VmoCluster.Core.Requests;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>
+/// A batch of changes of the record: handles, name, signals. It works on copies; nothing changes until <see cref="Publish"/>. When the last
+/// handle goes, the batch makes the VMO dying.
+/// </summary>
+internal sealed class RecordBatch
+{
+    private const int ChangesMax = 1024;
+
+    private readonly VmoRecord _record;
+    private readonly LayerHead _layer;
+    private readonly Instant _now;
+    private readonly HandleTable _handles;
+    private readonly Dictionary<uint, HandleEntry?> _changed = [];
+    private readonly List<RingEntry> _answered = [];
+    private readonly Dictionary<string, int> _calls = new(StringComparer.Ordinal);
+    private readonly List<uint> _ended = [];
+    private string _name;
+    private VmoSignals _signals;
+    private uint _nextHandle;
+    private bool _isRelease = true;
+    private PreparedSlot? _ring;
+
+    public RecordBatch(VmoRecord record, LayerHead layer, Instant now)
+    {
+        _record = record;
+        _layer = layer;
+        _now = now;
+        _handles = record.Handles.Copy();
+        _name = record.Name;
+        _signals = record.UserSignals;
+        _nextHandle = record.NextHandle;
+    }
+
+    /// <summary>What has been decided, in order, with the reply of those that are Ok.</summary>
+    public List<(Change Change, Outcome Outcome, VmoReply? Reply)> Decided { get; } = [];
+
+    /// <summary>Handles that end with this batch: whoever waits through them is told Canceled.</summary>
+    public IReadOnlyList<uint> Ended => _ended;
+
+    /// <summary>Whether no handle is left.</summary>
+    public bool IsDying => _handles.LiveCount == 0;
+
+    /// <summary>Whether, after it, somebody must look after the VMO even if nobody calls: it is dying, or time will end a handle.</summary>
+    public bool NeedsNote => IsDying || _handles.NextEndMs != long.MaxValue;
+
+    public bool TryAdd(Change change)
+    {
+        if (Decided.Count >= ChangesMax)
+            return false;
+        if (change.DeadlineMs <= _now.MonotonicMs && !change.IsInternal)
+        {
+            Decided.Add((change, new(VmoStatus.TimedOut, $"the {change.Name} waited until its deadline and was not begun"), null));
+            return true;
+        }
+
+        var (outcome, reply, result) = change switch
+        {
+            ExpireChange => Expire(),
+            HeardChange heard => Heard(heard),
+            CallChange { Call: OperatorHandleCall call } => OperatorHandle(call),
+            CallChange { Call: ReplaceCall call } => Replace(call),
+            CallChange { Call: var call } => Decide(call),
+            _ => throw new InvariantException($"a change of the record of kind {change.Name}"),
+        };
+        Decided.Add((change, outcome, reply));
+        if (outcome.IsOk)
+        {
+            _calls[change.Name] = _calls.GetValueOrDefault(change.Name) + 1;
+            if (!change.Head.Request.IsNone)
+                _answered.Add(new(change.Head.Request, change.Digest, result));
+        }
+
+        return true;
+    }
+
+    /// <summary>The commit; null if nothing is to be stored.</summary>
+    public StoreCommit? Finish(Owner owner)
+    {
+        var fields = new List<StoreField>();
+        foreach (var (number, entry) in _changed)
+            fields.Add(new(FieldNames.Handle(number), entry?.Encode() ?? []));
+        if (_nextHandle != _record.NextHandle)
+            fields.Add(new(FieldNames.NextHandle, VmoRecord.Number(_nextHandle)));
+        if (_name != _record.Name)
+            fields.Add(new(FieldNames.Name, System.Text.Encoding.UTF8.GetBytes(_name)));
+        if (_signals != _record.UserSignals)
+            fields.Add(new(FieldNames.Signals, VmoRecord.Number((uint)_signals)));
+        if (fields.Count == 0 && _answered.Count == 0)
+            return null;
+        if (IsDying)
+            fields.Add(new(FieldNames.State, new[] { (byte)VmoState.Dying }));
+        fields.Add(new(FieldNames.Event, Events.Encode(_record.Seq + 1, string.Join(',', _calls.Select(call => $"{call.Key}={call.Value}")))));
+        if (_answered.Count > 0)
+        {
+            _ring = _record.Ring.Prepare(_answered, _now.UnixMs);
+            fields.Add(_ring.Field);
+        }
+
+        return new()
+        {
+            Vmo = _record.Meta.Koid,
+            Owner = owner,
+            Target = CommitTarget.Record,
+            Layer = _layer.Id,
+            Seq = _record.Seq,
+            Fields = fields,
+            IsRelease = _isRelease,
+            IsStructure = IsDying,
+        };
+    }
+
+    /// <summary>The commit is durable.</summary>
+    public void Publish()
+    {
+        _record.Seq++;
+        _record.Handles = _handles;
+        _record.Name = _name;
+        _record.UserSignals = _signals;
+        _record.NextHandle = _nextHandle;
+        if (IsDying)
+            _record.State = VmoState.Dying;
+        if (_ring is not null)
+            _record.Ring.Publish(_ring);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Decide(VmoCall call)
+    {
+        var needed = call switch
+        {
+            SetNameCall => VmoRights.SetProperty,
+            SignalCall => VmoRights.Signal,
+            DuplicateCall => VmoRights.Duplicate,
+            _ => VmoRights.None,
+        };
+        var outcome = Authority.Check(_handles, call.Head.Secret, needed, _now, out var handle);
+        return outcome.IsOk ? Decide(call, handle!) : (outcome, null, 0);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Decide(VmoCall call, HandleEntry handle)
+    {
+        switch (call)
+        {
+            case CloseCall:
+                End(handle.Number, _handles.Close(handle.Number));
+                return (Outcome.Ok, null, 0);
+            case RevokeCall:
+                End(handle.Number, _handles.Revoke(handle.Number));
+                return (Outcome.Ok, null, 0);
+            case ConfirmCall:
+                if (handle.ConfirmByMs != 0)
+                    Put(handle with { ConfirmByMs = 0 });
+                return (Outcome.Ok, null, 0);
+            case DuplicateCall duplicate:
+                return Duplicate(duplicate, handle);
+            case RenewCall renew:
+                return Renew(renew, handle);
+            case SetNameCall set:
+                var named = Text.TryName(set.Name, out var name);
+                if (!named.IsOk)
+                    return (named, null, 0);
+                (_name, _isRelease) = (name, false);
+                return (Outcome.Ok, null, 0);
+            case SignalCall signal:
+                if (((signal.Clear | signal.Set) & ~VmoSignals.UserAll) != 0)
+                    return (new(VmoStatus.InvalidArgs, $"only the user signals (bits 24 to 31) can be changed; asked for {(uint)(signal.Clear | signal.Set):x8}"), null, 0);
+                (_signals, _isRelease) = ((_signals & ~signal.Clear) | signal.Set, false);
+                return (Outcome.Ok, null, 0);
+            default:
+                throw new InvariantException($"a change of the record of kind {call.GetType().Name}");
+        }
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Duplicate(DuplicateCall call, HandleEntry handle)
+    {
+        if (!HandleRights.TryNarrow(handle.Rights, call.Rights, out var rights))
+            return (TooMuch(call.Rights, handle.Rights), null, 0);
+        if (call.ExpiresMs < 0)
+            return (new(VmoStatus.InvalidArgs, $"an expiry of {call.ExpiresMs} ms lies before 1970"), null, 0);
+        if (handle.ExpiresMs != 0 && call.ExpiresMs > handle.ExpiresMs)
+            return (new(VmoStatus.InvalidArgs, $"the duplicate would expire at {call.ExpiresMs}, after its source at {handle.ExpiresMs} (Unix ms)"), null, 0);
+        if (call.Range is { } range && (range.Wraps || (handle.Range is { } allowed && !allowed.Contains(range))))
+            return (new(VmoStatus.OutOfRange, $"a range of {range.Length} bytes at {range.Offset} wraps or is wider than the source's {handle.Range}"), null, 0);
+        var expires = call.ExpiresMs == 0 ? handle.ExpiresMs : call.ExpiresMs;
+        return Issue(call.NewSecret, rights, handle.Number, expires, call.Range ?? handle.Range);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) OperatorHandle(OperatorHandleCall call) => call.Head.Caller is { IsOperator: true }
+        ? Issue(call.NewSecret, HandleRights.OfNewVmo, 0, 0, null)
+        : (new(VmoStatus.AccessDenied, "only the operator may make a handle out of a koid"), null, 0);
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Issue(HandleSecret secret, VmoRights rights, uint parent, long expires, ByteRange? range)
+    {
+        if (secret.IsNone)
+            return (new(VmoStatus.InvalidArgs, "the new handle's secret is empty"), null, 0);
+        if (_handles.EntryCount >= Limits.HandlesPerVmoMax)
+            return (new(VmoStatus.NoMemory, $"the VMO has {Limits.HandlesPerVmoMax} handles, its most"), null, 0);
+        var hash = secret.Hash();
+        if (_handles.Has(hash))
+            return (new(VmoStatus.AlreadyExists, "a handle with this secret exists"), null, 0);
+        Put(new(_nextHandle++, hash, rights, parent, expires, range, _now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false));
+        _isRelease = false;
+        return (Outcome.Ok, new VmoReply { Rights = rights }, (uint)rights);
+    }
+
+    // A replaced handle keeps its place in the derivation: only its secret and its rights change.
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Replace(ReplaceCall call)
+    {
+        var outcome = Authority.Check(_handles, call.Head.Secret, VmoRights.None, _now, out var handle);
+        if (!outcome.IsOk)
+            return (outcome, null, 0);
+        if (!HandleRights.TryNarrow(handle!.Rights, call.Rights, out var rights) || call.NewSecret.IsNone || _handles.Has(call.NewSecret.Hash()))
+        {
+            // E18: the source is gone in every case but BAD_HANDLE.
+            End(handle.Number, _handles.Close(handle.Number));
+            return (TooMuch(call.Rights, handle.Rights), null, 0);
+        }
+
+        Put(handle with { Hash = call.NewSecret.Hash(), Rights = rights, ConfirmByMs = _now.UnixMs + Limits.ConfirmWithinMs });
+        _ended.Add(handle.Number);
+        return (Outcome.Ok, new VmoReply { Rights = rights }, (uint)rights);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Renew(RenewCall call, HandleEntry handle)
+    {
+        if (call.ExpiresMs < 0)
+            return (new(VmoStatus.InvalidArgs, $"an expiry of {call.ExpiresMs} ms lies before 1970"), null, 0);
+        if (_handles.ByNumber(handle.Parent) is { ExpiresMs: not 0 } parent && (call.ExpiresMs == 0 || call.ExpiresMs > parent.ExpiresMs))
+            return (new(VmoStatus.InvalidArgs, $"it would expire after the handle it was derived from, at {parent.ExpiresMs} (Unix ms)"), null, 0);
+        Put(handle with { ExpiresMs = call.ExpiresMs });
+        _isRelease = false;
+        return (Outcome.Ok, new VmoReply { Number = (ulong)call.ExpiresMs }, 0);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Expire()
+    {
+        foreach (var entry in _handles.Entries.Where(entry => entry.EndsMs <= _now.UnixMs).ToList())
+            End(entry.Number, _handles.Close(entry.Number));
+        return (Outcome.Ok, null, 0);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, uint Result) Heard(HeardChange heard)
+    {
+        heard.IsTaken = true;
+        foreach (var number in heard.Handles)
+        {
+            if (_handles.ByNumber(number) is { IsClosed: false, ConfirmByMs: not 0 } entry && entry.EndsMs > _now.UnixMs)
+                Put(entry with { ConfirmByMs = 0 });
+        }
+
+        return (Outcome.Ok, null, 0);
+    }
+
+    private void Put(HandleEntry entry)
+    {
+        _handles.Put(entry);
+        _changed[entry.Number] = entry;
+    }
+
+    private void End(uint number, Dictionary<uint, HandleEntry?> changed)
+    {
+        foreach (var (key, entry) in changed)
+        {
+            _changed[key] = entry;
+            _ended.Add(key);
+        }
+
+        _ended.Add(number);
+    }
+
+    private static Outcome TooMuch(VmoRights asked, VmoRights held) => new(VmoStatus.InvalidArgs,
+        $"asked for {HandleRights.Describe(asked & ~held)}, which the handle does not have; it has {HandleRights.Describe(held)}");
+}

@@ -1,0 +1,73 @@
+using VmoCluster.Core.Handles;
+using VmoCluster.Core.Record;
+using VmoCluster.Core.Requests;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>A VMO about to be: what its record and first layer begin with.</summary>
+public sealed class VmoCreation
+{
+    private readonly VmoMeta _meta;
+    private readonly HandleEntry _handle;
+    private readonly PreparedSlot _ring;
+    private readonly RequestRing _requests = new();
+    private readonly string _name;
+    private readonly Dictionary<string, string> _labels;
+
+    private VmoCreation(VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, RequestId request, long nowMs)
+    {
+        (_meta, _handle, _name, _labels) = (meta, handle, name, labels);
+        (Size, ContentSize) = (size, contentSize);
+        _ring = _requests.Prepare(request.IsNone ? [] : [new(request, 0, (uint)handle.Rights)], nowMs);
+    }
+
+    /// <summary>Bytes, rounded.</summary>
+    public ulong Size { get; }
+
+    /// <summary>Bytes as asked for.</summary>
+    public ulong ContentSize { get; }
+
+    /// <summary>The first layer.</summary>
+    public LayerId Layer => new(_meta.Koid, 1);
+
+    public VmoRights Rights => _handle.Rights;
+
+    /// <summary>The layer's fields.</summary>
+    public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize);
+
+    /// <summary>The record's fields.</summary>
+    public IReadOnlyList<StoreField> RecordFields => VmoRecord.NewFields(_meta, _name, _labels, _handle, _ring.Field);
+
+    /// <summary>What stands against a creation, whatever koid it gets; Ok if nothing (semantics 1.3: options, then size).</summary>
+    public static Outcome Check(CreateCall call)
+    {
+        if ((call.Options & ~VmoOptions.NonResizable) != 0)
+            return new(VmoStatus.InvalidArgs, $"options {(uint)call.Options:x} have bits that mean nothing; known is {(uint)VmoOptions.NonResizable} (not resizable)");
+        var outcome = Sizes.TryRound(call.Size, out _);
+        if (outcome.IsOk)
+            outcome = Text.TryName(call.Name, out _);
+        if (outcome.IsOk)
+            outcome = LabelCodec.Check(call.Labels);
+        return outcome.IsOk && call.Head.Secret.IsNone ? new(VmoStatus.InvalidArgs, "the new handle's secret is empty") : outcome;
+    }
+
+    /// <summary>A root, out of a call that <see cref="Check"/> let pass.</summary>
+    public static VmoCreation Root(Koid koid, CreateCall call, Instant now)
+    {
+        Sizes.TryRound(call.Size, out var size);
+        Text.TryName(call.Name, out var name);
+        var meta = new VmoMeta(koid, VmoKind.Root, Koid.None, 0, call.Options, call.Head.Caller?.Tenant ?? Caller.Anonymous.Tenant, now.UnixMs);
+        var handle = new HandleEntry(1, call.Head.Secret.Hash(), HandleRights.OfNewVmo, 0, 0, null, call.Confirmed ? 0 : now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false);
+        return new(meta, handle, name, call.Labels is null ? [] : new(call.Labels, StringComparer.Ordinal), size, call.Size, call.Head.Request, now.UnixMs);
+    }
+
+    internal VmoRecord ToRecord()
+    {
+        var record = new VmoRecord { Meta = _meta, Top = Layer, Seq = 1, Name = _name, Labels = _labels, NextHandle = _handle.Number + 1, Ring = _requests };
+        record.Handles.Put(_handle);
+        _requests.Publish(_ring);
+        return record;
+    }
+}

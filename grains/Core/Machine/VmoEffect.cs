@@ -1,0 +1,51 @@
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>What the core asks of its shell. Each is done once; those with a result feed it back as an input.</summary>
+public abstract record VmoEffect;
+
+/// <summary>Answers a call. The reply is the message its call expects.</summary>
+/// <param name="Ticket">Whose.</param>
+/// <param name="Reply">What.</param>
+/// <param name="FromMemory">True: true only while the silo's lease runs, which is checked in this turn. False: the store has proved it.</param>
+public sealed record Answer(Ticket Ticket, object Reply, bool FromMemory) : VmoEffect;
+
+/// <summary>Load an extent's leaves. Result: <see cref="LeavesLoaded"/>.</summary>
+public sealed record LoadLeaves(ulong Extent, IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
+
+/// <summary>Load all leaves of the layer. Result: <see cref="LeavesScanned"/>.</summary>
+public sealed record ScanLeaves : VmoEffect;
+
+/// <summary>Read bytes of blobs. Result: <see cref="BlobsLoaded"/>.</summary>
+public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
+{
+    /// <summary>What the core does when they are here.</summary>
+    internal Action<IReadOnlyList<bool>, Outcome>? Then { get; init; }
+}
+
+/// <summary>Send a commit; one at a time. Result: <see cref="CommitDone"/>.</summary>
+public sealed record SendCommit(StoreCommit Commit) : VmoEffect;
+
+/// <summary>Settle the commit in flight, after a pause. Result: <see cref="SettleDone"/>.</summary>
+public sealed record SendSettle(CommitTarget Target, int AfterMs) : VmoEffect;
+
+/// <summary>Note the VMO in the session's list of unfinished work. Result: <see cref="UnfinishedNoted"/>.</summary>
+public sealed record NoteUnfinished : VmoEffect;
+
+/// <summary>Take the VMO off that list. No result.</summary>
+public sealed record ClearUnfinished : VmoEffect;
+
+/// <summary>Unlink blobs that no slot names. Result: <see cref="BlobsUnlinked"/>.</summary>
+public sealed record UnlinkBlobs(IReadOnlyList<BlobId> Blobs) : VmoEffect;
+
+/// <summary>Remove empty leaves from the layer; nothing else is in flight meanwhile. Result: <see cref="MarksRemoved"/>.</summary>
+public sealed record RemoveMarks(IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
+
+/// <summary>Write the tombstone, remove layer and record. Result: <see cref="Erased"/>.</summary>
+public sealed record Erase(IReadOnlyList<StoreField> Tombstone) : VmoEffect;
+
+/// <summary>The activation has come to its end: the VMO is erased, another has it, or memory may be wrong.</summary>
+/// <param name="Reason">For the log.</param>
+/// <param name="Release">Whether the VMO may be given up in the store.</param>
+public sealed record EndActivation(string Reason, bool Release) : VmoEffect;

@@ -1,0 +1,55 @@
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>What can happen to a VMO: a call, or the result of an effect.</summary>
+public abstract record VmoInput;
+
+/// <summary>Joined reads.</summary>
+public sealed record ReadInput(Ticket Ticket, ReadCalls Reads) : VmoInput;
+
+/// <summary>One piece of a large read.</summary>
+public sealed record ReadPieceInput(Ticket Ticket, ReadPieceCall Piece) : VmoInput;
+
+/// <summary>Joined writes.</summary>
+public sealed record WriteInput(Ticket Ticket, WriteCalls Writes) : VmoInput;
+
+/// <summary>One piece of a large write.</summary>
+public sealed record WritePieceInput(Ticket Ticket, WritePieceCall Piece) : VmoInput;
+
+/// <summary>Any other call.</summary>
+public sealed record CallInput(Ticket Ticket, VmoCall Call) : VmoInput;
+
+/// <summary>Time has passed.</summary>
+public sealed record TickInput : VmoInput
+{
+    public static TickInput Value { get; } = new();
+}
+
+/// <summary>The leaves asked for by <see cref="LoadLeaves"/>; or why they did not come.</summary>
+public sealed record LeavesLoaded(LoadLeaves Load, IReadOnlyList<StoreField> Fields, Outcome Outcome) : VmoInput;
+
+/// <summary>All leaves of the layer, asked for by <see cref="ScanLeaves"/>.</summary>
+public sealed record LeavesScanned(ScanLeaves Scan, IReadOnlyList<StoreField> Fields, Outcome Outcome) : VmoInput;
+
+/// <summary>The bytes asked for by <see cref="LoadBlobs"/> are in their destinations, or not, one by one.</summary>
+public sealed record BlobsLoaded(LoadBlobs Load, IReadOnlyList<bool> Found, Outcome Outcome) : VmoInput;
+
+/// <summary>The commit in flight has come to an outcome.</summary>
+public sealed record CommitDone(CommitOutcome Outcome) : VmoInput;
+
+/// <summary>The commit whose outcome was unknown is settled, or is to be settled again.</summary>
+public sealed record SettleDone(Settlement Settlement) : VmoInput;
+
+/// <summary>The VMO stands in the session's list of unfinished work.</summary>
+public sealed record UnfinishedNoted(Outcome Outcome) : VmoInput;
+
+/// <summary>Blobs were unlinked, or not.</summary>
+public sealed record BlobsUnlinked(UnlinkBlobs Unlink, Outcome Outcome) : VmoInput;
+
+/// <summary>Marks were removed; false: another owner has the VMO, or nobody knows.</summary>
+public sealed record MarksRemoved(RemoveMarks Remove, bool Done) : VmoInput;
+
+/// <summary>The VMO is gone from the store; false: another owner has it, or the store did not answer.</summary>
+public sealed record Erased(bool Done) : VmoInput;
