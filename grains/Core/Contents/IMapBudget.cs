@@ -7,5 +7,5 @@ public interface IMapBudget
     bool IsOver { get; }
 
     /// <summary>Counts bytes taken, or given back when negative.</summary>
-    void Add(long bytes);
+    void Add(long taken);
 }

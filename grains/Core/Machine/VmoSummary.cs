@@ -1,0 +1,51 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Handles;
+using VmoCluster.Core.Record;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>What a list shows of a VMO, out of its stored record and layer head. Null for one that is dying.</summary>
+public static class VmoSummary
+{
+    public static VmoInfo? Of(StoredHash record, StoredHash layer)
+    {
+        var decoded = VmoRecord.Decode(record);
+        if (decoded.State == VmoState.Dying)
+            return null;
+        var state = new MachineState(decoded, LayerHead.Decode(decoded.Top, layer, default, NoBudget.Value), default, NoCache.Value);
+        var all = new HandleEntry(0, default, HandleRights.OfNewVmo, 0, 0, null, 0, IsClosed: false);
+        return Queries.Describe(state, VmoSignals.ZeroChildren | decoded.UserSignals, all) with { Rights = VmoRights.None };
+    }
+
+    private sealed class NoBudget : IMapBudget
+    {
+        public static NoBudget Value { get; } = new();
+
+        public bool IsOver => false;
+
+        public void Add(long taken)
+        {
+        }
+    }
+
+    private sealed class NoCache : IPageCache
+    {
+        public static NoCache Value { get; } = new();
+
+        public bool TryGet(in PageKey key, out byte[] page)
+        {
+            page = [];
+            return false;
+        }
+
+        public void Add(in PageKey key, byte[] page)
+        {
+        }
+
+        public void Remove(in PageKey key)
+        {
+        }
+    }
+}

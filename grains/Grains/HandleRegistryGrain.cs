@@ -1,0 +1,77 @@
+using Orleans.Concurrency;
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Grains;
+
+/// <summary>
+/// Issues and ends handles. It decides what needs no state, audits, and hands on to the VMO, whose own queue makes the decision durable. It
+/// keeps nothing.
+/// </summary>
+[GrainType("handle-registry"), Reentrant]
+public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHandleRegistryGrain
+{
+    /// <inheritdoc/>
+    public async ValueTask<CreateReply> CreateAsync(CreateCall create, CancellationToken cancellation)
+    {
+        var outcome = VmoCreation.Check(create);
+        if (!outcome.IsOk)
+            return new() { Outcome = outcome };
+        try
+        {
+            var koid = await services.Koids.TakeAsync(cancellation);
+            if (!create.Head.Request.IsNone)
+                koid = await services.Store.BindRequestAsync(create.Head.Request, koid, cancellation);
+            var reply = await GrainFactory.GetGrain<IVmoGrain>(Placement.VmoKey(koid)).CreateAsync(create, cancellation);
+            Audit("create", koid, create.Head.Caller, reply.Outcome.Status);
+            return reply;
+        }
+        catch (StoreException exception)
+        {
+            return new() { Outcome = new(exception.Status, exception.Message, 200) };
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<VmoReply> ChangeAsync(Koid koid, VmoCall call, CancellationToken cancellation)
+    {
+        if (call is not (DuplicateCall or ReplaceCall or CloseCall or RevokeCall or RenewCall or ConfirmCall or OperatorHandleCall))
+            return VmoReply.Fail(VmoStatus.InvalidArgs, $"{CallNames.Of(call)} is no change of handles");
+        if (koid.IsNone)
+            return VmoReply.Fail(VmoStatus.BadHandle, "no such handle: koid 0 names nothing");
+        if (call is OperatorHandleCall && call.Head.Caller is not { IsOperator: true })
+        {
+            Audit(CallNames.Of(call), koid, call.Head.Caller, VmoStatus.AccessDenied);
+            return VmoReply.Fail(VmoStatus.AccessDenied, "only the operator may make a handle out of a koid");
+        }
+
+        var reply = await GrainFactory.GetGrain<IVmoGrain>(Placement.VmoKey(koid)).CallAsync(call, cancellation);
+        if (call is not ConfirmCall)
+            Audit(CallNames.Of(call), koid, call.Head.Caller, reply.Outcome.Status);
+        return reply;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ListReply> ListAsync(ListCall list, CancellationToken cancellation)
+    {
+        if (list.Caller is not { IsOperator: true })
+            return new() { Outcome = new(VmoStatus.AccessDenied, "only the operator may list VMOs; give the operator's credential") };
+        if (list.Most is < 1 or > 1000)
+            return new() { Outcome = new(VmoStatus.OutOfRange, $"{list.Most} VMOs asked for at once; 1 to 1000") };
+        try
+        {
+            return await new VmoListing(services.Store).FindAsync(list, cancellation);
+        }
+        catch (StoreException exception)
+        {
+            return new() { Outcome = new(exception.Status, exception.Message, 200) };
+        }
+    }
+
+    private void Audit(string call, Koid koid, Caller? caller, VmoStatus status)
+    {
+        caller ??= Caller.Anonymous;
+        GrainLog.Audit(services.Audit, call, koid.Value, caller.Tenant, caller.Subject, status);
+    }
+}

@@ -1,0 +1,13 @@
+namespace VmoCluster.Grains;
+
+/// <summary>What silos ask of a VMO among themselves; no client may call it.</summary>
+[Alias("vmo.IVmoUpkeepGrain"), GrainInterfaceType("vmo.upkeep")]
+public interface IVmoUpkeepGrain : IGrainWithIntegerKey
+{
+    /// <summary>
+    /// Opens the VMO, so that what time or an end left to do is done, and notes it as unfinished work of its present silo where some is left.
+    /// True: it is in hands, or there is nothing; the caller may strike it off its list.
+    /// </summary>
+    [Alias("Wake")]
+    ValueTask<bool> WakeAsync();
+}

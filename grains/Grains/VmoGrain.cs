@@ -1,0 +1,304 @@
+using System.Diagnostics;
+using Orleans.Concurrency;
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Grains;
+
+/// <summary>
+/// One VMO: takes the turn, asks the core, stores, answers. Reentrant, because a change waits for the store in the machine's queue and not in
+/// a turn. It owns nothing until it is asked for something; then it acquires the VMO, or says why it cannot.
+/// </summary>
+[GrainType("vmo"), Reentrant]
+public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivation
+{
+    private readonly VmoGrainServices _services;
+    private TaskScheduler _scheduler = TaskScheduler.Current;
+    private IGrainTimer? _timer;
+    private long _timerDueMs = long.MaxValue;
+    private VmoShell? _shell;
+    private Task<Outcome>? _opening;
+    private StoredHash? _tombstone;
+    private bool _isGone;
+
+    public VmoGrain(VmoGrainServices services) => _services = services;
+
+    private Koid Koid => new(unchecked((ulong)this.GetPrimaryKeyLong()));
+
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _scheduler = TaskScheduler.Current;
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        if (_shell is { } shell)
+        {
+            _shell = null;
+            await LetGoAsync(shell, reason.ReasonCode.ToString(), release: true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadReplies> ReadAsync(ReadCalls reads, CancellationToken cancellation)
+    {
+        var started = Stopwatch.GetTimestamp();
+        if (_shell?.TryRead(reads) is { } replies)
+        {
+            GrainTelemetry.Called("read", StatusOf(replies.Outcomes), started);
+            return new(replies);
+        }
+
+        return new(AskAsync("read", new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, reads.Items.Length)),
+            ticket => new ReadInput(ticket, reads), reply => StatusOf(reply.Outcomes), RequestId.None, started));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ReadReplies> ReadPieceAsync(ReadPieceCall piece, CancellationToken cancellation) =>
+        new(AskAsync("read", new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
+            ticket => new ReadPieceInput(ticket, piece), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
+
+    /// <inheritdoc/>
+    public ValueTask<WriteReplies> WriteAsync(WriteCalls writes, CancellationToken cancellation) =>
+        new(AskAsync("write", new PendingReply<WriteReplies>(outcome => WriteReplies.Fail(outcome, writes.Items.Length)),
+            ticket => new WriteInput(ticket, writes), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
+
+    /// <inheritdoc/>
+    public ValueTask<WriteReplies> WritePieceAsync(WritePieceCall piece, CancellationToken cancellation) =>
+        new(AskAsync("write", new PendingReply<WriteReplies>(outcome => WriteReplies.Fail(outcome, 1)),
+            ticket => new WritePieceInput(ticket, piece), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
+
+    /// <inheritdoc/>
+    public ValueTask<VmoReply> CallAsync(VmoCall call, CancellationToken cancellation) =>
+        new(AskAsync(CallNames.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
+            ticket => new CallInput(ticket, call), reply => reply.Outcome.Status, call.Head.Request, Stopwatch.GetTimestamp()));
+
+    /// <inheritdoc/>
+    public async ValueTask<CreateReply> CreateAsync(CreateCall create, CancellationToken cancellation)
+    {
+        var started = Stopwatch.GetTimestamp();
+        using var activity = GrainTelemetry.Start("create", Koid);
+        var reply = await CreateOnceAsync(create, cancellation);
+        GrainTelemetry.Called("create", reply.Outcome.Status, started);
+        return reply;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> WakeAsync()
+    {
+        var outcome = await OpenAsync();
+        if (!outcome.IsOk)
+            return _isGone;
+        _shell!.Tick();
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public Task GiveUpAsync(string reason)
+    {
+        if (_shell is not { } shell)
+            return Task.CompletedTask;
+        shell.GiveUp();
+        return Task.Factory.StartNew(() => EndShell(shell, reason, release: false), CancellationToken.None, TaskCreationOptions.None, _scheduler);
+    }
+
+    private async Task<T> AskAsync<T>(
+        string call, PendingReply<T> ticket, Func<Ticket, VmoInput> input, Func<T, VmoStatus> status, RequestId request, long started)
+    {
+        using var activity = GrainTelemetry.Start(call, Koid);
+        var opened = _shell is { IsValid: true } ? Outcome.Ok : await OpenAsync();
+        // Between opening and this turn the VMO may have been lost again.
+        if (opened.IsOk && _shell is { } shell)
+        {
+            var reply = await shell.AskAsync(ticket, input(ticket));
+            GrainTelemetry.Called(call, status(reply), started);
+            activity?.SetTag("vmo.status", status(reply).ToString());
+            return reply;
+        }
+
+        if (_isGone)
+            opened = VmoMachine.FromTombstone(_tombstone, request);
+        else if (opened.IsOk)
+            opened = new(VmoStatus.Io, "the VMO is moving; try again", 20);
+        ticket.Fail(opened);
+        GrainTelemetry.Called(call, opened.Status, started);
+        activity?.SetTag("vmo.status", opened.Status.ToString());
+        return await ticket.Task;
+    }
+
+    private async Task<CreateReply> CreateOnceAsync(CreateCall create, CancellationToken cancellation)
+    {
+        if (_shell is null && !_isGone)
+        {
+            var outcome = await BeginAsync(create, cancellation);
+            if (!outcome.IsOk)
+                return new() { Outcome = outcome };
+        }
+
+        // Made just now, or by an earlier try of the same call: the handle it asked for tells.
+        var info = await CallAsync(new InfoCall(create.Head with { Request = RequestId.None }, InfoTopic.HandleBasic), cancellation);
+        if (_isGone && VmoMachine.FromTombstone(_tombstone, create.Head.Request).IsOk)
+            return new() { Outcome = new(VmoStatus.Ok), Koid = Koid };
+        if (!info.Outcome.IsOk)
+            return new() { Outcome = info.Outcome };
+        var size = await CallAsync(new GetSizeCall(create.Head with { Request = RequestId.None }), cancellation);
+        return new() { Outcome = size.Outcome, Koid = Koid, Size = size.Number, Rights = info.Rights };
+    }
+
+    private async Task<Outcome> BeginAsync(CreateCall create, CancellationToken cancellation)
+    {
+        if (_services.Ownership.EnterNew(Koid, this) is not { } owner)
+            return new(VmoStatus.ShouldWait, "the silo has no session at present", 200);
+        var creation = VmoCreation.Root(Koid, create, _services.Now);
+        try
+        {
+            await _services.Sessions.NoteUnfinishedAsync(owner.Session, Koid, cancellation);
+            if (await _services.Store.CreateAsync(Koid, owner, creation.Layer, creation.LayerFields, creation.RecordFields, cancellation))
+            {
+                Begin(VmoMachine.Created(creation, owner, _services.Cache, _services.Maps));
+                return Outcome.Ok;
+            }
+        }
+        catch (Exception exception) when (exception is StoreException or OperationCanceledException)
+        {
+            await _services.Ownership.LeaveAsync(Koid, owner, this, release: false);
+            return new((exception as StoreException)?.Status ?? VmoStatus.Io, exception.Message, 200);
+        }
+
+        await _services.Ownership.LeaveAsync(Koid, owner, this, release: false);
+        var opened = await OpenAsync();
+        return _isGone ? Outcome.Ok : opened;
+    }
+
+    // One opening at a time; everyone who comes meanwhile waits for the same.
+    private Task<Outcome> OpenAsync()
+    {
+        if (_shell is { IsValid: true })
+            return Task.FromResult(Outcome.Ok);
+        return _opening is { IsCompleted: false } ? _opening : _opening = OpenOnceAsync();
+    }
+
+    private async Task<Outcome> OpenOnceAsync()
+    {
+        if (_shell is { } stale)
+            EndShell(stale, "the silo's session is not valid", release: false);
+        try
+        {
+            var acquired = await _services.Ownership.AcquireAsync(Koid, this, CancellationToken.None);
+            switch (acquired.Kind)
+            {
+                case AcquireKind.Acquired:
+                    return await LoadAsync(acquired);
+                case AcquireKind.Wait:
+                    return new(VmoStatus.ShouldWait, "the VMO is on its way from another silo", acquired.RetryAfterMs);
+                default:
+                    (_isGone, _tombstone) = (true, acquired.Record);
+                    DeactivateOnIdle();
+                    return VmoMachine.FromTombstone(null, RequestId.None);
+            }
+        }
+        catch (StoreException exception)
+        {
+            return new(exception.Status, exception.Message, 200);
+        }
+    }
+
+    private async Task<Outcome> LoadAsync(Acquisition acquired)
+    {
+        try
+        {
+            var record = acquired.Record!;
+            var layer = await _services.Store.LoadLayerAsync(VmoMachine.TopOf(record), VmoMachine.HeadNames, CancellationToken.None)
+                ?? throw new InvalidDataException("the record's top layer is not in the store");
+            var machine = VmoMachine.Acquired(record, layer, acquired.Owner, acquired.Previous, _services.Cache, _services.Maps);
+            if (machine.NeedsNote)
+            {
+                await _services.Sessions.NoteUnfinishedAsync(acquired.Owner.Session, Koid, CancellationToken.None);
+                machine.IsNoted = true;
+            }
+
+            Begin(machine);
+            return Outcome.Ok;
+        }
+        catch (StoreException exception)
+        {
+            await _services.Ownership.LeaveAsync(Koid, acquired.Owner, this, release: true);
+            return new(exception.Status, exception.Message, 200);
+        }
+        catch (InvalidDataException exception)
+        {
+            GrainLog.Damaged(_services.Logger, Koid.Value, exception);
+            await _services.Ownership.LeaveAsync(Koid, acquired.Owner, this, release: true);
+            return new(VmoStatus.DataLoss, $"VMO {Koid} is damaged in the store: {exception.Message}");
+        }
+    }
+
+    private void Begin(VmoMachine machine)
+    {
+        VmoShell? shell = null;
+        shell = new(_services, machine, (reason, release) => EndShell(shell!, reason, release), WakeIn);
+        _shell = shell;
+        _services.Telemetry.Activated(1);
+        GrainLog.Opened(_services.Logger, Koid.Value, machine.Owner.ToString());
+        shell.Tick();
+    }
+
+    private void EndShell(VmoShell shell, string reason, bool release)
+    {
+        if (!ReferenceEquals(_shell, shell))
+            return;
+        _shell = null;
+        DeactivateOnIdle();
+        _ = LetGoAsync(shell, reason, release);
+    }
+
+    private async Task LetGoAsync(VmoShell shell, string reason, bool release)
+    {
+        shell.End(new(VmoStatus.Io, $"the VMO is moving ({reason}); try again", 20));
+        _services.Telemetry.Activated(-1);
+        GrainLog.LetGo(_services.Logger, Koid.Value, reason);
+        await _services.Ownership.LeaveAsync(Koid, shell.Machine.Owner, this, release);
+        shell.Dispose();
+    }
+
+    private void WakeIn(long milliseconds)
+    {
+        var now = _services.Now.MonotonicMs;
+        if (milliseconds == long.MaxValue || (_timerDueMs > now && _timerDueMs <= now + milliseconds))
+            return;
+        // Timers run for at most seven weeks; a longer wait is made of several.
+        var due = Math.Min(milliseconds, 1L << 31);
+        _timerDueMs = now + due;
+        if (_timer is null)
+        {
+            _timer = this.RegisterGrainTimer(
+                static (grain, _) =>
+                {
+                    grain._timerDueMs = long.MaxValue;
+                    grain._shell?.Tick();
+                    return Task.CompletedTask;
+                },
+                this,
+                new() { DueTime = TimeSpan.FromMilliseconds(due), Period = Timeout.InfiniteTimeSpan, Interleave = true });
+        }
+        else
+        {
+            _timer.Change(TimeSpan.FromMilliseconds(due), Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private static VmoStatus StatusOf(Outcome[]? outcomes)
+    {
+        foreach (var outcome in outcomes ?? [])
+        {
+            if (!outcome.IsOk)
+                return outcome.Status;
+        }
+
+        return VmoStatus.Ok;
+    }
+}

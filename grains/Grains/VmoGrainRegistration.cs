@@ -1,0 +1,22 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace VmoCluster.Grains;
+
+/// <summary>Adds what the grains of a silo share.</summary>
+public static class VmoGrainRegistration
+{
+    /// <summary>
+    /// Adds the grains' services. The store, the sessions, the silo's session, its ownership table and a logger factory are the host's to add.
+    /// </summary>
+    public static IServiceCollection AddVmoGrains(this IServiceCollection services, VmoGrainOptions options)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(new PageCache(options.PageCacheBytes));
+        services.AddSingleton(new MapBudget(options.MapBytes));
+        services.AddSingleton<KoidSource>();
+        services.AddSingleton<GrainTelemetry>();
+        services.AddSingleton<VmoGrainServices>();
+        return services;
+    }
+}

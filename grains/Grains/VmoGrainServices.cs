@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Grains;
+
+/// <summary>What the VMO grains of a silo share.</summary>
+public sealed class VmoGrainServices(
+    IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, KoidSource koids,
+    GrainTelemetry telemetry, TimeProvider time, ILoggerFactory loggers)
+{
+    public IPageStore Store { get; } = store;
+    public ISessionStore Sessions { get; } = sessions;
+    public ISiloSession Session { get; } = session;
+    public IOwnership Ownership { get; } = ownership;
+    public PageCache Cache { get; } = cache;
+    public MapBudget Maps { get; } = maps;
+    public KoidSource Koids { get; } = koids;
+    public GrainTelemetry Telemetry { get; } = telemetry;
+    public TimeProvider Time { get; } = time;
+    public ILogger Logger { get; } = loggers.CreateLogger("VmoCluster.Grains");
+
+    /// <summary>Who did what to handles.</summary>
+    public ILogger Audit { get; } = loggers.CreateLogger("VmoCluster.Audit");
+
+    /// <summary>The time of a step.</summary>
+    public Instant Now => new(Time.GetUtcNow().ToUnixTimeMilliseconds(), (long)Time.GetElapsedTime(0).TotalMilliseconds);
+}

@@ -1,0 +1,322 @@
+using System.Diagnostics;
+using VmoCluster.Core;
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Grains;
+
+/// <summary>
+/// Runs one machine: executes its effects, feeds results back, and checks the silo's lease in the turn of each answer that comes from memory.
+/// All of it happens in turns of one scheduler, one at a time.
+/// </summary>
+internal sealed class VmoShell : IDisposable
+{
+    private readonly VmoGrainServices _services;
+    private readonly VmoMachine _machine;
+    private readonly Action<string, bool> _ended;
+    private readonly Action<long> _wakeIn;
+    private readonly CancellationTokenSource _end = new();
+    private readonly CancellationToken _stopped;
+
+    // Notes and their clearing reach the store in the order they were asked for.
+    private Task _notes = Task.CompletedTask;
+    private int _queuedTold;
+
+    // Set from any thread: from then on nothing is answered from memory, and no commit is sent.
+    private volatile bool _isGivenUp;
+
+    /// <param name="services">The silo's.</param>
+    /// <param name="machine">The machine to run.</param>
+    /// <param name="ended">Told once when it has come to its end: why, and whether the VMO may be released.</param>
+    /// <param name="wakeIn">Told after each step in how many milliseconds a tick is worth while.</param>
+    public VmoShell(VmoGrainServices services, VmoMachine machine, Action<string, bool> ended, Action<long> wakeIn)
+    {
+        _services = services;
+        _machine = machine;
+        _ended = ended;
+        _wakeIn = wakeIn;
+        _stopped = _end.Token;
+    }
+
+    public VmoMachine Machine => _machine;
+
+    /// <summary>Whether an answer from memory is true now.</summary>
+    public bool IsValid => !_isGivenUp && !_machine.IsEnded && _services.Session.IsValid(_machine.Owner.Session);
+
+    /// <summary>The way of every warm read: one turn, no waiting; null when something is not in memory.</summary>
+    public ReadReplies? TryRead(ReadCalls reads) => IsValid ? _machine.TryRead(reads, _services.Now) : null;
+
+    /// <summary>Takes a call and its ticket.</summary>
+    public Task<T> AskAsync<T>(PendingReply<T> ticket, VmoInput input)
+    {
+        if (IsValid)
+            Feed(input);
+        else
+            LoseLease(ticket);
+        return ticket.Task;
+    }
+
+    /// <summary>Time has passed.</summary>
+    public void Tick() => Feed(TickInput.Value);
+
+    /// <summary>Stops answering and committing, from any thread.</summary>
+    public void GiveUp() => _isGivenUp = true;
+
+    /// <summary>Ends the machine; everything that waits is answered.</summary>
+    public void End(Outcome outcome)
+    {
+        GiveUp();
+        if (_stopped.IsCancellationRequested)
+            return;
+        Execute(_machine.End(outcome, _services.Now));
+        _end.Cancel();
+        _services.Telemetry.Queued(-_queuedTold);
+        _queuedTold = 0;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _end.Dispose();
+
+    private void Feed(VmoInput input)
+    {
+        if (_stopped.IsCancellationRequested && input is not (ReadInput or ReadPieceInput or WriteInput or WritePieceInput or CallInput))
+            return;
+        try
+        {
+            Execute(_machine.Step(input, _services.Now));
+        }
+        catch (Exception exception)
+        {
+            // The machine's state can no longer be trusted, whatever it was: what it holds is given up, the store has the truth.
+            GrainLog.Broken(_services.Logger, _machine.Koid.Value, exception);
+            GrainTelemetry.Broken();
+            _ended("a belief of the core turned out false", false);
+            return;
+        }
+
+        _services.Telemetry.Queued(_machine.QueuedCount - _queuedTold);
+        _queuedTold = _machine.QueuedCount;
+        if (!_machine.IsEnded)
+            _wakeIn(_machine.NextTickMs);
+    }
+
+    private void Execute(List<VmoEffect> effects)
+    {
+        foreach (var effect in effects)
+        {
+            switch (effect)
+            {
+                case Answer answer:
+                    Tell(answer);
+                    break;
+                case LoadLeaves load:
+                    _ = LoadAsync(load);
+                    break;
+                case ScanLeaves scan:
+                    _ = ScanAsync(scan);
+                    break;
+                case LoadBlobs load:
+                    _ = LoadAsync(load);
+                    break;
+                case SendCommit send:
+                    _ = CommitAsync(send.Commit);
+                    break;
+                case SendSettle settle:
+                    _ = SettleAsync(settle);
+                    break;
+                case NoteUnfinished:
+                    _notes = NoteAsync(_notes);
+                    break;
+                case ClearUnfinished:
+                    _notes = ClearAsync(_notes);
+                    break;
+                case UnlinkBlobs unlink:
+                    _ = UnlinkAsync(unlink);
+                    break;
+                case RemoveMarks remove:
+                    _ = RemoveAsync(remove);
+                    break;
+                case Erase erase:
+                    _ = EraseAsync(erase);
+                    break;
+                case EndActivation end:
+                    _ended(end.Reason, end.Release);
+                    break;
+                default:
+                    throw new InvariantException($"an effect of kind {effect.GetType().Name}");
+            }
+        }
+    }
+
+    private void Tell(Answer answer)
+    {
+        var ticket = (PendingReply)answer.Ticket;
+        if (!answer.FromMemory || _machine.IsEnded || IsValid)
+            ticket.Set(answer.Reply);
+        else
+            LoseLease(ticket);
+    }
+
+    private void LoseLease(PendingReply ticket)
+    {
+        ticket.Fail(new(VmoStatus.Io, "the silo's session is not valid at present; try again", 100));
+        _ended("the silo's session is not valid", false);
+    }
+
+    private async Task LoadAsync(LoadLeaves load)
+    {
+        try
+        {
+            var stored = await _services.Store.LoadLayerAsync(_machine.Layer, load.Names, _stopped);
+            Feed(stored is null
+                ? new LeavesLoaded(load, [], new(VmoStatus.DataLoss, $"layer {_machine.Layer} is not in the store"))
+                : new LeavesLoaded(load, stored.Fields, Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new LeavesLoaded(load, [], outcome));
+        }
+    }
+
+    private async Task ScanAsync(ScanLeaves scan)
+    {
+        try
+        {
+            var fields = new List<StoreField>();
+            await foreach (var portion in _services.Store.ScanLayerAsync(_machine.Layer, Core.Encoding.FieldNames.LeafPrefix, _stopped))
+                fields.AddRange(portion);
+            Feed(new LeavesScanned(scan, fields, Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new LeavesScanned(scan, [], outcome));
+        }
+    }
+
+    private async Task LoadAsync(LoadBlobs load)
+    {
+        try
+        {
+            var found = await _services.Store.ReadBlobsAsync(load.Reads, _stopped);
+            Feed(new BlobsLoaded(load, found, Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new BlobsLoaded(load, [], outcome));
+        }
+    }
+
+    private async Task CommitAsync(StoreCommit commit)
+    {
+        // Not sent: as good as refused by the fence, for whoever made us give up goes on to take the VMO.
+        if (_isGivenUp)
+        {
+            await Task.Yield();
+            Feed(new CommitDone(CommitOutcome.Fenced));
+            return;
+        }
+
+        var started = Stopwatch.GetTimestamp();
+        using var activity = Telemetry.Source.HasListeners() ? Telemetry.Source.StartActivity("vmo.commit") : null;
+        activity?.SetTag("vmo.koid", commit.Vmo.Value).SetTag("vmo.target", commit.Target.ToString()).SetTag("vmo.fields", commit.Fields.Count).SetTag("vmo.blobs", commit.Blobs.Count);
+        var outcome = await _services.Store.CommitAsync(commit);
+        GrainTelemetry.Committed(commit, outcome, started);
+        activity?.SetTag("vmo.outcome", outcome.ToString());
+        Feed(new CommitDone(outcome));
+    }
+
+    private async Task SettleAsync(SendSettle settle)
+    {
+        try
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(settle.AfterMs), _services.Time, _stopped);
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        Feed(new SettleDone(await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, _machine.Layer)));
+    }
+
+    private async Task NoteAsync(Task before)
+    {
+        await before;
+        try
+        {
+            await _services.Sessions.NoteUnfinishedAsync(_machine.Owner.Session, _machine.Koid, _stopped);
+            Feed(new UnfinishedNoted(Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new UnfinishedNoted(outcome));
+        }
+    }
+
+    private async Task ClearAsync(Task before)
+    {
+        await before;
+        try
+        {
+            // Not cancelled by the end: the last thing a destroyed VMO asks for is to be struck off.
+            await _services.Sessions.ClearUnfinishedAsync(_machine.Owner.Session, _machine.Koid, CancellationToken.None);
+        }
+        catch (StoreException exception)
+        {
+            // It stays on the list; whoever walks the list finds nothing to do.
+            GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "clearing unfinished work", exception.Message);
+        }
+    }
+
+    private async Task UnlinkAsync(UnlinkBlobs unlink)
+    {
+        try
+        {
+            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(_machine.Layer, unlink.Blobs, _stopped));
+            Feed(new BlobsUnlinked(unlink, Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new BlobsUnlinked(unlink, outcome));
+        }
+    }
+
+    private async Task RemoveAsync(RemoveMarks remove)
+    {
+        try
+        {
+            Feed(new MarksRemoved(remove, await _services.Store.RemoveFieldsAsync(
+                _machine.Koid, _machine.Owner, CommitTarget.Layer, _machine.Layer, remove.Names, CancellationToken.None)));
+        }
+        catch (Exception exception) when (TryExplain(exception, out _))
+        {
+            Feed(new MarksRemoved(remove, false));
+        }
+    }
+
+    private async Task EraseAsync(Erase erase)
+    {
+        try
+        {
+            Feed(new Erased(await _services.Store.EraseAsync(_machine.Koid, _machine.Owner, [_machine.Layer], erase.Tombstone, CancellationToken.None)));
+        }
+        catch (Exception exception) when (TryExplain(exception, out _))
+        {
+            GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "erasing", exception.Message);
+            Feed(new Erased(false));
+        }
+    }
+
+    private static bool TryExplain(Exception exception, out Outcome outcome)
+    {
+        outcome = exception switch
+        {
+            StoreException store => new(store.Status, store.Message, store.Status == VmoStatus.Io ? 200 : 0),
+            OperationCanceledException => new(VmoStatus.Io, "the VMO is moving; try again", 20),
+            InvalidDataException damage => new(VmoStatus.DataIntegrity, damage.Message),
+            _ => default,
+        };
+        return !outcome.IsOk;
+    }
+}
