@@ -64,8 +64,8 @@ public sealed class VmoNodeOptions
     /// <summary>Bytes of slot maps this silo keeps in memory, all VMOs together. Default 128 MiB; about 10 bytes a page that was written.</summary>
     public long MapBytes { get; set; } = 128L << 20;
 
-    /// <summary>Bytes the embedded store may hold in memory: its data must fit. Default 2 GiB. Not used with Redis.</summary>
-    public long EmbeddedBytes { get; set; } = 2L << 30;
+    /// <summary>Bytes of data the embedded store holds in memory; older data is read from its folder. Default 256 MiB. Not used with Redis.</summary>
+    public long EmbeddedBytes { get; set; } = 256L << 20;
 
     /// <summary>The file with the operator's credential, created if absent. Default <c>operator</c> in the data folder.</summary>
     public string? OperatorFile { get; set; }

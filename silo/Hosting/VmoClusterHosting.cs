@@ -1,0 +1,44 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using VmoCluster.Core.Store;
+using VmoCluster.Hosting.Health;
+using VmoCluster.Hosting.Nodes;
+using VmoCluster.Hosting.Ownership;
+using VmoCluster.Hosting.Sessions;
+using VmoCluster.Hosting.Settings;
+
+namespace VmoCluster.Hosting;
+
+/// <summary>Everything that makes a host a silo of a VMO cluster.</summary>
+public static class VmoClusterHosting
+{
+    /// <summary>
+    /// Adds a silo on an opened store. Hosted parts start in this order and stop in the other: the session, so that the silo has one before
+    /// its first grain and closes it after its last; the silo; the watchers.
+    /// </summary>
+    /// <param name="builder">The host.</param>
+    /// <param name="options">Read and checked by <see cref="SettingsReader"/>.</param>
+    /// <param name="store">Opened; the caller closes it when the host has stopped.</param>
+    public static void AddVmoCluster(this IHostApplicationBuilder builder, VmoNodeOptions options, NodeStore store)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(store);
+        var services = builder.Services;
+        services.AddSingleton(options).AddSingleton(store).AddSingleton(TimeProvider.System);
+        services.AddSingleton(store.Redis.Pages).AddSingleton(store.Redis.Sessions);
+        services.AddSingleton<SiloSession>().AddSingleton<ISiloSession>(provider => provider.GetRequiredService<SiloSession>());
+        services.AddSingleton<SessionStates>();
+        services.AddSingleton<SiloOwnership>()
+            .AddSingleton<IOwnership>(provider => provider.GetRequiredService<SiloOwnership>())
+            .AddSingleton<ILetterDuty>(provider => provider.GetRequiredService<SiloOwnership>());
+        services.AddSingleton(new SessionKeeperOptions($"{options.SiloName} {Environment.MachineName} pid {Environment.ProcessId}", store.IsOurs));
+        services.AddSingleton<NodeHealth>();
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = SiloSettings.ShutdownTimeout);
+
+        services.AddHostedService<SessionKeeper>();
+        builder.UseOrleans(silo => SiloSettings.Apply(silo, options, store));
+        services.AddHostedService<SessionWatch>();
+        NodeTelemetry.Add(services, options);
+    }
+}
