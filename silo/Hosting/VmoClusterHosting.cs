@@ -27,7 +27,7 @@ public static class VmoClusterHosting
         var services = builder.Services;
         services.AddSingleton(options).AddSingleton(store).AddSingleton(TimeProvider.System);
         services.AddSingleton(store.Redis.Pages).AddSingleton(store.Redis.Sessions);
-        services.AddSingleton<SiloSession>().AddSingleton<ISiloSession>(provider => provider.GetRequiredService<SiloSession>());
+        services.AddSingleton(NewSession).AddSingleton<ISiloSession>(provider => provider.GetRequiredService<SiloSession>());
         services.AddSingleton<SessionStates>();
         services.AddSingleton<SiloOwnership>()
             .AddSingleton<IOwnership>(provider => provider.GetRequiredService<SiloOwnership>())
@@ -40,5 +40,12 @@ public static class VmoClusterHosting
         builder.UseOrleans(silo => SiloSettings.Apply(silo, options, store));
         services.AddHostedService<SessionWatch>();
         NodeTelemetry.Add(services, options);
+    }
+
+    private static SiloSession NewSession(IServiceProvider provider)
+    {
+        var session = new SiloSession(provider.GetRequiredService<TimeProvider>());
+        HostingTelemetry.WatchLease(session);
+        return session;
     }
 }

@@ -11,6 +11,9 @@ internal static class NodeLogging
         var others = options.LogLevel <= LogLevel.Debug ? options.LogLevel : (LogLevel)Math.Max((int)options.LogLevel, (int)LogLevel.Warning);
         logging.SetMinimumLevel(others);
         logging.AddFilter("VmoCluster", options.LogLevel);
+
+        // At each start it takes the machine's uptime for a stall.
+        logging.AddFilter("Orleans.Runtime.Watchdog", (LogLevel)Math.Max((int)others, (int)LogLevel.Error));
         logging.AddSimpleConsole(console =>
         {
             console.SingleLine = true;
