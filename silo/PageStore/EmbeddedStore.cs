@@ -98,7 +98,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
     private static string[] Arguments(StoreFolder folder, EmbeddedStoreOptions options, string password, int port) =>
     [
         "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture), "--auth", "Password", "--password", password,
-        "--quiet", "true", "--disable-console-logger", "true",
+        "-q", "true", "--disable-console-logger", "true",
         // decisions/0001 says why each of these, with measurements.
         "--device-type", "RandomAccess",
         "--memory", Bytes(options.MemoryBytes), "--page", "4m", "--segment", "64m", "--object-log-segment", "64m", "--index", "16m",

@@ -127,12 +127,13 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
         await RunAsync("count", 1, () => _reads.HashLengthAsync(keys.Layer(layer), CommandFlags.DemandMaster), cancellation);
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation) =>
-        PortionsAsync(
-            _reads.HashScanAsync(keys.Layer(layer), GlobOf(prefix.Span), ScanBatch, flags: CommandFlags.DemandMaster),
-            entry => new StoreField(entry.Name, entry.Value),
-            "scan-layer",
-            cancellation);
+    public async IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(
+        LayerId layer, ReadOnlyMemory<byte> prefix, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        var found = _reads.HashScanAsync(keys.Layer(layer), GlobOf(prefix.Span), ScanBatch, flags: CommandFlags.DemandMaster);
+        await foreach (var portion in PortionsAsync(found, entry => new StoreField(entry.Name, entry.Value), "scan-layer", cancellation))
+            yield return [.. portion.Where(field => !IsOurs(field.Name.Span))];
+    }
 
     /// <inheritdoc/>
     public async ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation)
@@ -432,9 +433,12 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
             throw new ArgumentException($"Layer {layer} does not lie in the hash slot of VMO {vmo}.", nameof(layer));
     }
 
+    private static bool IsOurs(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("owner"u8) || name.SequenceEqual("seq"u8) || name.SequenceEqual("layout"u8);
+
     private static void RequireNotOurs(ReadOnlySpan<byte> name)
     {
-        if (name.SequenceEqual("owner"u8) || name.SequenceEqual("seq"u8) || name.SequenceEqual("layout"u8))
+        if (IsOurs(name))
             throw new ArgumentException("The fields owner, seq and layout are the store's own.", nameof(name));
     }
 }

@@ -31,7 +31,10 @@ public interface IPageStore
     /// <summary>How many fields a layer has.</summary>
     ValueTask<long> CountFieldsAsync(LayerId layer, CancellationToken cancellation);
 
-    /// <summary>All fields of a layer whose names begin with a prefix, in any order, in portions. A field changed meanwhile may come in either state.</summary>
+    /// <summary>
+    /// All fields of a layer whose names begin with a prefix, without <c>seq</c> and <c>layout</c>, in any order, in portions. A field may
+    /// come twice, and one changed meanwhile in either state.
+    /// </summary>
     IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation);
 
     /// <summary>Compares the record's owner and puts the next one in its place, in one script.</summary>
