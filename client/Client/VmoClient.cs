@@ -16,14 +16,20 @@ public sealed class VmoClient : IAsyncDisposable
     private static readonly TimeSpan DrainMost = TimeSpan.FromSeconds(3);
     private readonly CallLoop _calls;
     private readonly Confirmations _confirmations;
+    private readonly bool _ownsTransport;
 
     /// <summary>A client over any transport, which it owns from here on.</summary>
     public VmoClient(ITransport transport, VmoClientOptions options)
+        : this(transport, options, ownsTransport: true)
+    {
+    }
+
+    internal VmoClient(ITransport transport, VmoClientOptions options, bool ownsTransport)
     {
         ArgumentNullException.ThrowIfNull(transport);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        _calls = new(transport, options);
+        (_calls, _ownsTransport) = (new(transport, options), ownsTransport);
         _confirmations = new(_calls);
     }
 
@@ -187,7 +193,8 @@ public sealed class VmoClient : IAsyncDisposable
             return;
         await _confirmations.DrainAsync(DrainMost).ConfigureAwait(false);
         _calls.IsStopped = true;
-        await _calls.Transport.DisposeAsync().ConfigureAwait(false);
+        if (_ownsTransport)
+            await _calls.Transport.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>For front doors: the VMO behind a handle, on behalf of a caller whom the door has proved.</summary>

@@ -1,0 +1,34 @@
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using VmoCluster.Client;
+
+namespace VmoCluster.GrpcDoor;
+
+/// <summary>
+/// A message that is no protobuf message, or cut short, fails before any of our code sees it, and gRPC answers UNKNOWN. Everything that our
+/// code sees ends in a status of ours; so an answer of UNKNOWN that has not left yet is the caller's bytes, and is told as InvalidArgs.
+/// </summary>
+internal static class UnreadableRequests
+{
+    public static void Refuse(IEndpointConventionBuilder endpoints) => endpoints.Add(endpoint =>
+    {
+        if (endpoint.RequestDelegate is not { } handle)
+            return;
+        endpoint.RequestDelegate = async context =>
+        {
+            await handle(context);
+            if (!context.Response.HasStarted && context.Response.Headers["grpc-status"] == ((int)StatusCode.Unknown).ToString())
+                Answer(context.Response);
+        };
+    });
+
+    private static void Answer(HttpResponse response)
+    {
+        var error = RpcStatus.ToException(new(VmoStatus.InvalidArgs, "the message cannot be read: truncated, or not of this call's type"));
+        response.Headers["grpc-status"] = ((int)error.StatusCode).ToString();
+        response.Headers["grpc-message"] = Uri.EscapeDataString(error.Status.Detail);
+        foreach (var entry in error.Trailers)
+            response.Headers[entry.Key] = entry.IsBinary ? Convert.ToBase64String(entry.ValueBytes) : entry.Value;
+    }
+}

@@ -1,0 +1,56 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace VmoCluster.GrpcDoor;
+
+/// <summary>How a silo opens its gRPC door.</summary>
+public static class VmoDoorExtensions
+{
+    /// <summary>
+    /// Adds the door: the services Vmos and Handles over the container's <see cref="Client.ITransport"/>, reflection, and gRPC health fed by
+    /// the registered health checks. Register an <see cref="ICallerSource"/> before for another authentication than the operator's token.
+    /// </summary>
+    public static IServiceCollection AddVmoDoor(this IServiceCollection services, VmoDoorOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        services.AddSingleton(options);
+        services.TryAddSingleton<ICallerSource, OperatorTokenCallers>();
+        services.AddSingleton<CallGate>();
+        services.AddSingleton<DoorCalls>();
+        services.AddSingleton<DoorClient>();
+        services.AddSingleton<RangeStreams>();
+        services.AddSingleton<SessionStream>();
+        services.AddSingleton<VmosDoor>();
+        services.AddSingleton<HandlesDoor>();
+        services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = options.MessageBytesMax;
+            grpc.EnableDetailedErrors = false;
+        });
+        services.AddGrpcReflection();
+        services.AddGrpcHealthChecks();
+        services.Configure<KestrelServerOptions>(kestrel =>
+        {
+            // A few above our own limit, so that the refusal is ours and says when to come back.
+            kestrel.Limits.Http2.MaxStreamsPerConnection = options.CallsPerConnectionMax + 64;
+            kestrel.Limits.Http2.InitialStreamWindowSize = 2 * Limits.CallBytesMax;
+            kestrel.Limits.Http2.InitialConnectionWindowSize = 8 * Limits.CallBytesMax;
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(10);
+            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(5);
+        });
+        return services;
+    }
+
+    /// <summary>Maps the door's endpoints.</summary>
+    public static IEndpointRouteBuilder MapVmoDoor(this IEndpointRouteBuilder endpoints)
+    {
+        UnreadableRequests.Refuse(endpoints.MapGrpcService<VmosDoor>());
+        UnreadableRequests.Refuse(endpoints.MapGrpcService<HandlesDoor>());
+        endpoints.MapGrpcReflectionService();
+        endpoints.MapGrpcHealthChecksService();
+        return endpoints;
+    }
+}
