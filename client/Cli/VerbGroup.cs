@@ -1,0 +1,13 @@
+namespace VmoCluster.Cli;
+
+/// <summary>The headings of the overview, in its order.</summary>
+internal enum VerbGroup
+{
+    Objects,
+    Bytes,
+    Files,
+    Handles,
+    Signals,
+    Operator,
+    Shell,
+}
