@@ -26,6 +26,7 @@ internal static class SiloSettings
         Activations(silo);
         silo.AddActivityPropagation();
         silo.AddIncomingGrainCallFilter<GatewayPolicy>();
+        silo.AddIncomingGrainCallFilter<BrokenBeliefs>();
     }
 
     private static void Join(ISiloBuilder silo, VmoNodeOptions options, NodeStore store)

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using VmoCluster.Core.Store;
+using VmoCluster.Grains;
 using VmoCluster.Hosting.Health;
 using VmoCluster.Hosting.Nodes;
 using VmoCluster.Hosting.Ownership;
@@ -34,11 +35,18 @@ public static class VmoClusterHosting
             .AddSingleton<ILetterDuty>(provider => provider.GetRequiredService<SiloOwnership>());
         services.AddSingleton(new SessionKeeperOptions($"{options.SiloName} {Environment.MachineName} pid {Environment.ProcessId}", store.IsOurs));
         services.AddSingleton<NodeHealth>();
+        services.AddVmoGrains(new() { PageCacheBytes = options.PageCacheBytes, MapBytes = options.MapBytes });
+        services.AddSingleton<WakeVmo>(provider =>
+        {
+            var grains = provider.GetRequiredService<IGrainFactory>();
+            return async (vmo, cancellation) => await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).WakeAsync().AsTask().WaitAsync(cancellation);
+        });
         services.Configure<HostOptions>(host => host.ShutdownTimeout = SiloSettings.ShutdownTimeout);
 
         services.AddHostedService<SessionKeeper>();
         builder.UseOrleans(silo => SiloSettings.Apply(silo, options, store));
         services.AddHostedService<SessionWatch>();
+        services.AddHostedService<EstateHeir>();
         NodeTelemetry.Add(services, options);
     }
 

@@ -5,8 +5,11 @@ using VmoCluster.Hosting.Sessions;
 
 namespace VmoCluster.Hosting.Ownership;
 
-/// <summary>Wakes a VMO's grain, which takes up whatever its record says is unfinished. Returns when that is done, or noted under the session that owns it now.</summary>
-public delegate Task WakeVmo(Koid vmo, CancellationToken cancellation);
+/// <summary>
+/// Wakes a VMO's grain, which takes up whatever its record says is unfinished. True: that is done, or noted under the session that owns the
+/// VMO now. False: the VMO could not be opened; try again.
+/// </summary>
+public delegate Task<bool> WakeVmo(Koid vmo, CancellationToken cancellation);
 
 /// <summary>
 /// Inherits unfinished work: VMOs that a dead session noted (dying, intents) are woken one by one, and struck off its list when their grain
@@ -89,9 +92,9 @@ internal sealed partial class EstateHeir(
         await Task.Delay(Pace, time, cancellation);
         try
         {
-            await wake(vmo, cancellation);
-            HostingTelemetry.Inherited.Add(1, new KeyValuePair<string, object?>("vmo.outcome", "woken"));
-            return true;
+            var isWoken = await wake(vmo, cancellation);
+            HostingTelemetry.Inherited.Add(1, new KeyValuePair<string, object?>("vmo.outcome", isWoken ? "woken" : "failed"));
+            return isWoken;
         }
         catch (Exception failure) when (!cancellation.IsCancellationRequested)
         {

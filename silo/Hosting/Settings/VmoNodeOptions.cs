@@ -61,7 +61,8 @@ public sealed class VmoNodeOptions
     /// <summary>Bytes of pages this silo keeps in memory, all VMOs together. Default 64 MiB; more makes more reads warm.</summary>
     public long PageCacheBytes { get; set; } = 64L << 20;
 
-    /// <summary>Bytes of slot maps this silo keeps in memory, all VMOs together. Default 128 MiB; about 10 bytes a page that was written.</summary>
+    /// <summary>Bytes of slot maps this silo keeps in memory, all VMOs together. Default 128 MiB; about 30 bytes a page
+    /// where pages lie side by side, 450 where they are scattered. What is over it is loaded again when it is needed.</summary>
     public long MapBytes { get; set; } = 128L << 20;
 
     /// <summary>Bytes of data the embedded store holds in memory; older data is read from its folder. Default 256 MiB. Not used with Redis.</summary>
