@@ -22,6 +22,10 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     private StoredHash? _tombstone;
     private bool _isGone;
 
+    // Counts how often this activation was told to give the VMO up, from any thread. A begin that sees it move begins nothing: it was told
+    // while the VMO was still on its way to memory.
+    private int _giveUps;
+
     public VmoGrain(VmoGrainServices services) => _services = services;
 
     private Koid Koid => new(unchecked((ulong)this.GetPrimaryKeyLong()));
@@ -100,6 +104,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     /// <inheritdoc/>
     public Task GiveUpAsync(string reason)
     {
+        Interlocked.Increment(ref _giveUps);
         if (_shell is not { } shell)
             return Task.CompletedTask;
         shell.GiveUp();
@@ -151,6 +156,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
 
     private async Task<Outcome> BeginAsync(CreateCall create, CancellationToken cancellation)
     {
+        var giveUps = Volatile.Read(ref _giveUps);
         if (_services.Ownership.EnterNew(Koid, this) is not { } owner)
             return new(VmoStatus.ShouldWait, "the silo has no session at present", 200);
         var creation = VmoCreation.Root(Koid, create, _services.Now);
@@ -159,8 +165,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             await _services.Sessions.NoteUnfinishedAsync(owner.Session, Koid, cancellation);
             if (await _services.Store.CreateAsync(Koid, owner, creation.Layer, creation.LayerFields, creation.RecordFields, cancellation))
             {
-                Begin(VmoMachine.Created(creation, owner, _services.Cache, _services.Maps));
-                return Outcome.Ok;
+                return Begin(VmoMachine.Created(creation, owner, _services.Cache, _services.Maps), giveUps);
             }
         }
         catch (Exception exception) when (exception is StoreException or OperationCanceledException)
@@ -188,11 +193,12 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             EndShell(stale, "the silo's session is not valid", release: false);
         try
         {
+            var giveUps = Volatile.Read(ref _giveUps);
             var acquired = await _services.Ownership.AcquireAsync(Koid, this, CancellationToken.None);
             switch (acquired.Kind)
             {
                 case AcquireKind.Acquired:
-                    return await LoadAsync(acquired);
+                    return await LoadAsync(acquired, giveUps);
                 case AcquireKind.Wait:
                     return new(VmoStatus.ShouldWait, "the VMO is on its way from another silo", acquired.RetryAfterMs);
                 default:
@@ -207,7 +213,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         }
     }
 
-    private async Task<Outcome> LoadAsync(Acquisition acquired)
+    private async Task<Outcome> LoadAsync(Acquisition acquired, int giveUps)
     {
         try
         {
@@ -221,8 +227,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
                 machine.IsNoted = true;
             }
 
-            Begin(machine);
-            return Outcome.Ok;
+            return Begin(machine, giveUps);
         }
         catch (StoreException exception)
         {
@@ -237,14 +242,25 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         }
     }
 
-    private void Begin(VmoMachine machine)
+    private Outcome Begin(VmoMachine machine, int giveUps)
     {
         VmoShell? shell = null;
         shell = new(_services, machine, (reason, release) => EndShell(shell!, reason, release), WakeIn);
         _shell = shell;
         _services.Telemetry.Activated(1);
         GrainLog.Opened(_services.Logger, Koid.Value, machine.Owner.ToString());
+
+        // Whoever tells this activation to give up counts first and looks for the shell second; here the shell stands first and the count is
+        // read second. So one of the two sees the other, and nothing is answered by an activation that has already been told.
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _giveUps) != giveUps)
+        {
+            EndShell(shell, "it was given up on its way to memory", release: false);
+            return new(VmoStatus.ShouldWait, "the VMO is on its way to another silo", 20);
+        }
+
         shell.Tick();
+        return Outcome.Ok;
     }
 
     private void EndShell(VmoShell shell, string reason, bool release)
