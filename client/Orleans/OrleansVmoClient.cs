@@ -16,11 +16,16 @@ public static class OrleansVmoClient
     {
         ArgumentNullException.ThrowIfNull(cluster);
         var started = Stopwatch.StartNew();
+        var clusterId = cluster.ClusterId ?? await FindClusterIdAsync(cluster).ConfigureAwait(false);
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.UseOrleansClient(client =>
         {
-            client.UseRedisClustering(redis => redis.ConfigurationOptions = ConfigurationOptions.Parse(cluster.Redis));
-            client.Configure<ClusterOptions>(names => (names.ClusterId, names.ServiceId) = (cluster.ClusterId, cluster.ServiceId));
+            client.UseRedisClustering(redis =>
+            {
+                redis.ConfigurationOptions = ConfigurationOptions.Parse(cluster.Redis);
+                redis.CreateRedisKey = names => ClusterNames.MembershipKey(cluster.Prefix, names.ClusterId);
+            });
+            client.Configure<ClusterOptions>(names => (names.ClusterId, names.ServiceId) = (clusterId, ClusterNames.ServiceId));
             client.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(5));
 
             // An external client is not told of a silo's death: this is how it finds out. Retries are the VmoClient's.
@@ -41,9 +46,28 @@ public static class OrleansVmoClient
         catch (Exception failure) when (failure is not OperationCanceledException)
         {
             host.Dispose();
-            throw new VmoException(VmoStatus.Io, $"no gateway of cluster '{cluster.ClusterId}' answered within {cluster.ConnectWithin.TotalSeconds} s", inner: failure);
+            throw new VmoException(VmoStatus.Io, $"no gateway of cluster '{clusterId}' answered within {cluster.ConnectWithin.TotalSeconds} s", inner: failure);
         }
 
         return new VmoClient(new OrleansTransport(host.Services.GetRequiredService<IGrainFactory>(), host), options ?? new());
+    }
+
+    private static async Task<string> FindClusterIdAsync(OrleansClusterOptions cluster)
+    {
+        try
+        {
+            var redis = await ConnectionMultiplexer.ConnectAsync(cluster.Redis).ConfigureAwait(false);
+            await using (redis.ConfigureAwait(false))
+            {
+                var store = await redis.GetDatabase().HashGetAsync(ClusterNames.StoreKey(cluster.Prefix), "id").ConfigureAwait(false);
+                return store.IsNullOrEmpty
+                    ? throw new VmoException(VmoStatus.Io, $"no cluster has its store under the prefix '{cluster.Prefix}' of this Redis")
+                    : ClusterNames.ClusterId((string)store!);
+            }
+        }
+        catch (RedisException failure)
+        {
+            throw new VmoException(VmoStatus.Io, $"the Redis with the cluster's membership does not answer: {failure.Message}", inner: failure);
+        }
     }
 }
