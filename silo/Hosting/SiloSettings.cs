@@ -16,8 +16,6 @@ internal static class SiloSettings
     /// <summary>All of a graceful leave. Kubernetes' grace period must be longer.</summary>
     public static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(30);
 
-    private const string ServiceId = "vmo";
-
     public static void Apply(ISiloBuilder silo, VmoNodeOptions options, NodeStore store)
     {
         Join(silo, options, store);
@@ -34,8 +32,8 @@ internal static class SiloSettings
         silo.Configure<SiloOptions>(o => o.SiloName = options.SiloName);
         silo.Configure<ClusterOptions>(o =>
         {
-            o.ServiceId = ServiceId;
-            o.ClusterId = options.ClusterId ?? $"vmo-{store.Redis.Identity.Id[..12]}";
+            o.ServiceId = ClusterNames.ServiceId;
+            o.ClusterId = options.ClusterId ?? ClusterNames.ClusterId(store.Redis.Identity.Id);
         });
         silo.ConfigureEndpoints(options.Address, options.SiloPort, options.GatewayPort ?? 0, listenOnAnyHostAddress: false);
         if (options.IsEmbedded)
@@ -45,12 +43,11 @@ internal static class SiloSettings
         }
         else
         {
-            // Membership lives in the store it is about, under its prefix, and is lost or restored with it.
             silo.UseRedisClustering(redis =>
             {
                 redis.ConfigurationOptions = new();
                 redis.CreateMultiplexer = _ => Task.FromResult((store.Redis.Membership, true));
-                redis.CreateRedisKey = cluster => $"{options.Prefix}members:{cluster.ClusterId}";
+                redis.CreateRedisKey = cluster => ClusterNames.MembershipKey(options.Prefix, cluster.ClusterId);
             });
         }
 

@@ -1,6 +1,11 @@
 using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using VmoCluster.Client;
+using VmoCluster.GrpcDoor;
+using VmoCluster.Hosting.Health;
 using VmoCluster.Hosting.Settings;
+using VmoCluster.OrleansClient;
 
 namespace VmoCluster.Server;
 
@@ -22,21 +27,31 @@ internal sealed class Doors(VmoNodeOptions options)
     public void Open(KestrelServerOptions kestrel)
     {
         kestrel.AddServerHeader = false;
-
-        // A message holds 256 KiB of pages and its envelope; nothing larger is asked for.
-        kestrel.Limits.MaxRequestBodySize = null;
-        kestrel.Limits.Http2.InitialConnectionWindowSize = 4 << 20;
-        kestrel.Limits.Http2.InitialStreamWindowSize = 1 << 20;
-        kestrel.Limits.Http2.MaxStreamsPerConnection = 1000;
-        kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(15);
         kestrel.Listen(options.Listen, listen => Serve(_grpc = listen, HttpProtocols.Http2));
         kestrel.Listen(options.Http, listen => Serve(_http = listen, HttpProtocols.Http1));
+    }
+
+    public static void AddServices(IServiceCollection services, string operatorToken)
+    {
+        services.AddSingleton<ITransport>(provider => new OrleansTransport(provider.GetRequiredService<IGrainFactory>()));
+        services.AddVmoDoor(new() { OperatorToken = operatorToken });
+        services.AddHealthChecks().AddCheck<NodeHealthCheck>("node");
+
+        // gRPC's health service shows what was published last: as often as a probe may ask.
+        services.Configure<HealthCheckPublisherOptions>(publish => (publish.Delay, publish.Period) = (TimeSpan.Zero, TimeSpan.FromSeconds(1)));
     }
 
     public void Map(WebApplication app)
     {
         _drain.Begin(app.Lifetime);
-        app.MapWhen(context => !HttpProtocol.IsHttp2(context.Request.Protocol), StatusPages.Map);
+        app.MapWhen(context => HttpProtocol.IsHttp2(context.Request.Protocol), MapGrpc);
+        StatusPages.Map(app);
+    }
+
+    private static void MapGrpc(IApplicationBuilder app)
+    {
+        app.UseRouting();
+        app.UseEndpoints(endpoints => endpoints.MapVmoDoor());
     }
 
     private void Serve(ListenOptions listen, HttpProtocols protocols)

@@ -19,7 +19,7 @@ internal static class Node
 
         // The store before the credential: the store's folder is its own, and a folder that is not ours must stay as it was.
         await using var store = await NodeStore.OpenAsync(options, loggers, TimeProvider.System, CancellationToken.None);
-        _ = OperatorCredential.ReadOrCreate(options.OperatorPath);
+        var operatorToken = OperatorCredential.ReadOrCreate(options.OperatorPath);
 
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
@@ -28,6 +28,7 @@ internal static class Node
 
         var doors = new Doors(options);
         builder.WebHost.ConfigureKestrel(doors.Open);
+        Doors.AddServices(builder.Services, operatorToken);
         await using var app = builder.Build();
         doors.Map(app);
 

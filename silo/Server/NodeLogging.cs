@@ -14,6 +14,9 @@ internal static class NodeLogging
 
         // At each start it takes the machine's uptime for a stall.
         logging.AddFilter("Orleans.Runtime.Watchdog", (LogLevel)Math.Max((int)others, (int)LogLevel.Error));
+
+        // Garnet, about options it was not given.
+        logging.AddFilter("ArgParser", LogLevel.Error);
         logging.AddSimpleConsole(console =>
         {
             console.SingleLine = true;

@@ -67,6 +67,7 @@ internal sealed partial class SessionKeeper(
         await _loop.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_id != 0)
         {
+            LogClosing(_id);
             await LoseAsync("this silo leaves");
             if (_toBury != 0)
             {
@@ -220,7 +221,11 @@ internal sealed partial class SessionKeeper(
         session.End();
         var lost = _id;
         (_id, _toBury) = (0, lost);
-        LogLost(lost, reason);
+        if (!_stopping.IsCancellationRequested)
+        {
+            LogLost(lost, reason);
+        }
+
         duty.Lose(lost, reason);
         try
         {
@@ -246,6 +251,9 @@ internal sealed partial class SessionKeeper(
 
     [LoggerMessage(LogLevel.Information, "Session {Session:x} of an earlier process on this data folder is dead.")]
     private partial void LogPredecessorDead(ulong session);
+
+    [LoggerMessage(LogLevel.Information, "This silo leaves; its session {Session:x} is closed.")]
+    private partial void LogClosing(ulong session);
 
     [LoggerMessage(LogLevel.Warning, "Session {Session:x} is over: {Reason}.")]
     private partial void LogLost(ulong session, string reason);
