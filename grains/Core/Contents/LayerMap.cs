@@ -17,6 +17,9 @@ public sealed class LayerMap
 
     // Every leaf of the store is known, so an extent that is not in _extents is empty.
     private bool _isComplete;
+
+    // A scan's leaves are coming in; what they leave out is empty.
+    private bool _isTaking;
     private long _tick;
     private long _bytes;
 
@@ -82,6 +85,14 @@ public sealed class LayerMap
         return false;
     }
 
+    /// <summary>Makes an extent that is known known by itself, so that it stays so when others are dropped.</summary>
+    public void Hold(ulong extent)
+    {
+        Invariant.Holds(Knows(extent), "an extent is held that is not known");
+        if (!_extents.ContainsKey(extent))
+            NewExtent(extent);
+    }
+
     /// <summary>Publishes a leaf; null or an empty one for nothing.</summary>
     public void Put(ulong number, Leaf? leaf)
     {
@@ -90,7 +101,9 @@ public sealed class LayerMap
             leaf = null;
         if (!_extents.TryGetValue(key, out var extent))
         {
-            if (leaf is null && _isComplete)
+            // A new extent would be taken for known whole.
+            Invariant.Holds(_isComplete || _isTaking, "a leaf is published in an extent that is not known");
+            if (leaf is null)
                 return;
             extent = NewExtent(key);
         }
@@ -114,6 +127,7 @@ public sealed class LayerMap
     /// <summary>Takes leaves of a scan of the whole layer. What is known already is newer and stays.</summary>
     public void PutScanned(IReadOnlyList<StoreField> fields, ISet<ulong> knownBefore)
     {
+        _isTaking = true;
         foreach (var field in fields)
         {
             if (FieldNames.TryReadLeaf(field.Name.Span, out var leaf) && !knownBefore.Contains(leaf / Limits.ExtentLeaves))
@@ -122,7 +136,11 @@ public sealed class LayerMap
     }
 
     /// <summary>A scan has come to its end: what is not known is empty.</summary>
-    public void Complete() => _isComplete = true;
+    public void Complete()
+    {
+        _isTaking = false;
+        _isComplete = true;
+    }
 
     /// <summary>The extents in memory.</summary>
     public HashSet<ulong> KnownExtents() => [.. _extents.Keys];

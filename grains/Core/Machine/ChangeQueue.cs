@@ -40,6 +40,9 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     /// <summary>Bytes waiting.</summary>
     public int Bytes => _bytes;
 
+    /// <summary>Whether the commit in flight changes an extent: it must stay in memory until it is published.</summary>
+    public bool IsTouching(ulong extent) => _layerFlight?.IsTouching(extent) == true;
+
     /// <summary>Takes a change in, or answers it: known already, too old, no such handle, no room.</summary>
     public void Enqueue(Change change, Action<Change> addWaiters)
     {

@@ -78,6 +78,12 @@ internal sealed class LayerBatch
     /// <summary>Pages with bytes in the commit.</summary>
     public int PagesStored => _stored.Count;
 
+    /// <summary>Whether it changes an extent.</summary>
+    public bool IsTouching(ulong extent) =>
+        _bulk is { } bulk && bulk.Overlaps(new(new(extent * Limits.ExtentPages), Limits.ExtentPages))
+        || _leaves.Keys.Any(leaf => leaf / Limits.ExtentLeaves == extent)
+        || _rewritten.Any(leaf => leaf / Limits.ExtentLeaves == extent);
+
     /// <summary>Adds a change, all of whose loads are done. False: it does not fit; send what is there first.</summary>
     public bool TryAdd(Change change)
     {
@@ -359,6 +365,8 @@ internal sealed class LayerBatch
         SettleBulk();
         FindDead();
         var fields = new List<StoreField>();
+        foreach (var number in _leaves.Keys.Concat(_rewritten))
+            _layer.Map.Hold(number / Limits.ExtentLeaves);
         foreach (var (number, leaf) in _leaves)
             fields.Add(new(FieldNames.Leaf(number), leaf is null ? Array.Empty<byte>() : LeafCodec.Encode(leaf)));
         foreach (var number in _rewritten)

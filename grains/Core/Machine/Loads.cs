@@ -14,11 +14,18 @@ internal sealed class Loads(MachineState state)
     private readonly Dictionary<PageKey, PageLoad> _pages = [];
     private readonly List<ILoadWaiter> _scan = [];
 
+    // What waiters are gathering. It is not dropped before they have had their turn, or two of them could keep each other from ever going on.
+    private readonly Dictionary<ILoadWaiter, PageRange> _gathering = [];
+
     /// <summary>While a scan is under way no extent may be dropped: the scan may have passed it in an older state.</summary>
     public bool IsScanning { get; private set; }
 
-    /// <summary>Whether an extent is on its way.</summary>
-    public bool IsLoading(ulong extent) => _extents.ContainsKey(extent);
+    /// <summary>Whether an extent is on its way, or part of what somebody gathers.</summary>
+    public bool IsWanted(ulong extent)
+    {
+        var pages = new PageRange(new(extent * Limits.ExtentPages), Limits.ExtentPages);
+        return _extents.ContainsKey(extent) || _gathering.Values.Any(pages.Overlaps);
+    }
 
     /// <summary>Asks for the leaves of a range. True: the waiter has to wait.</summary>
     public bool NeedLeaves(PageRange range, ILoadWaiter waiter)
@@ -38,6 +45,9 @@ internal sealed class Loads(MachineState state)
 
             waiters.Add(waiter);
             waiter.LoadsPending++;
+            var gathered = _gathering.GetValueOrDefault(waiter, range);
+            var first = Math.Min(gathered.First.Value, range.First.Value);
+            _gathering[waiter] = new(new(first), Math.Max(gathered.End.Value, range.End.Value) - first);
         }
 
         return unknown.Count > 0;
@@ -195,14 +205,17 @@ internal sealed class Loads(MachineState state)
         }
     }
 
-    private static void Finish(List<ILoadWaiter> waiters, Outcome outcome)
+    private void Finish(List<ILoadWaiter> waiters, Outcome outcome)
     {
         foreach (var waiter in waiters)
         {
             if (!outcome.IsOk)
                 waiter.LoadFailed(outcome);
-            if (--waiter.LoadsPending == 0)
-                waiter.Resume();
+            if (--waiter.LoadsPending > 0)
+                continue;
+            waiter.Resume();
+            if (waiter.LoadsPending == 0)
+                _gathering.Remove(waiter);
         }
     }
 

@@ -22,7 +22,12 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
             return false;
         var missing = new List<(PageKey, uint)>();
         foreach (var page in Merged())
-            NeedPage(page, missing);
+        {
+            // What lies outside will be refused.
+            if (pages.Contains(new(page)))
+                NeedPage(page, missing);
+        }
+
         if (missing.Count == 0)
             return true;
         loads.NeedPages(missing, this);

@@ -233,7 +233,7 @@ public sealed class VmoMachine
         }
 
         if (!_loads.IsScanning)
-            _state.Layer.Map.Trim(_loads.IsLoading);
+            _state.Layer.Map.Trim(extent => _loads.IsWanted(extent) || _queue.IsTouching(extent));
         NextTickMs = NextTick();
     }
 
