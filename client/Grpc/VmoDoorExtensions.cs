@@ -31,7 +31,11 @@ public static class VmoDoorExtensions
             grpc.EnableDetailedErrors = false;
         });
         services.AddGrpcReflection();
-        services.AddGrpcHealthChecks();
+        services.AddGrpcHealthChecks(health =>
+        {
+            health.Services.Map(V1.Vmos.Descriptor.FullName, static _ => true);
+            health.Services.Map(V1.Handles.Descriptor.FullName, static _ => true);
+        }).AddCheck<DoorCheck>(DoorCheck.Name);
         services.Configure<KestrelServerOptions>(kestrel =>
         {
             // A few above our own limit, so that the refusal is ours and says when to come back.
