@@ -10,7 +10,7 @@ namespace VmoCluster.PageStore;
 
 /// <summary>
 /// Garnet in this process: the store of a single node that needs no installation. An acknowledged commit survives kill -9 (the append-only
-/// file is written before the answer), not a power failure (nothing calls fsync). It listens on a free loopback port behind a password
+/// file is written before the answer: COMMITAOF, one for all commits that wait), not a power failure (nothing calls fsync). It listens on a free loopback port behind a password
 /// that is new with each start, so other users of the machine cannot read pages.
 /// </summary>
 public sealed class EmbeddedStore : IAsyncDisposable
@@ -105,7 +105,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
         "--storage-tier", "true", "--logdir", folder.Logs, "--checkpointdir", folder.Checkpoints, "--recover", "true",
         "--fail-on-recovery-error", "true",
         "--aof", "true", "--aof-memory", "32m", "--aof-page-size", "8m", "--aof-segment-size", "64m",
-        "--aof-commit-freq", "0", "--aof-commit-wait", "true",
+        "--aof-commit-freq", "250",
         "--aof-size-limit", Bytes(options.LogBytesMax), "--aof-size-limit-enforce-frequency", "5",
         "--lua", "true", "--lua-transaction-mode", "true",
     ];

@@ -14,6 +14,8 @@ public sealed class RedisStore : IAsyncDisposable
     /// <summary>Older ones cannot say that a script may still free memory when there is none.</summary>
     private static readonly Version RedisLeast = new(7, 0);
 
+    private static readonly TimeSpan OpeningPatience = TimeSpan.FromSeconds(15);
+
     private readonly StoreConnections _connections;
     private readonly StoreWatch _watch;
 
@@ -55,13 +57,18 @@ public sealed class RedisStore : IAsyncDisposable
         var connections = await StoreConnections.OpenAsync(options).WaitAsync(cancellation);
         try
         {
-            var isGarnet = await CheckServersAsync(connections.Control);
-            var health = await StoreHealth.AskAsync(connections.Control);
+            var isGarnet = await PatientlyAsync(() => CheckServersAsync(connections.Control), time, cancellation);
+            var health = await PatientlyAsync(() => StoreHealth.AskAsync(connections.Control), time, cancellation);
             Check(options, health, isGarnet);
-            var identity = await IdentifyAsync(connections.Control.Database, options, keys, time);
+            connections.Control.IsGarnet = connections.Commits.IsGarnet = isGarnet;
+            var scripts = new StoreScripts(isGarnet);
+            await PatientlyAsync(() => LoadAsync(connections, scripts), time, cancellation);
+            // One id for all tries: a repeat must know its own.
+            var fresh = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+            var identity = await PatientlyAsync(() => IdentifyAsync(connections.Control, options, keys, scripts, fresh, time), time, cancellation);
             var log = loggers.CreateLogger<RedisStore>();
             PageStoreLog.Opened(log, identity.Id, identity.Layout, identity.Durability.ToString(), health.Primaries);
-            return new(connections, new(connections.Control, options, health, time, log), keys, new(isGarnet), identity, time);
+            return new(connections, new(connections.Control, options, health, time, log), keys, scripts, identity, time);
         }
         catch (Exception error)
         {
@@ -77,6 +84,36 @@ public sealed class RedisStore : IAsyncDisposable
     {
         await _watch.DisposeAsync();
         await _connections.DisposeAsync();
+    }
+
+    // A Redis that loads its data, or an embedded store that runs its first commands, may be slower than the second we give it later.
+    // All steps of opening can be repeated.
+    private static async Task<T> PatientlyAsync<T>(Func<Task<T>> step, TimeProvider time, CancellationToken cancellation)
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                return await step();
+            }
+            catch (Exception error) when (error is TimeoutException && time.GetElapsedTime(began) < OpeningPatience)
+            {
+                continue;
+            }
+        }
+    }
+
+    // Known scripts and warm connections from the first commit on. Answers how many scripts.
+    private static async Task<int> LoadAsync(StoreConnections connections, StoreScripts scripts)
+    {
+        var all = scripts.All.ToArray();
+        foreach (var node in connections.Control.Primaries)
+            await Task.WhenAll(all.Select(script => node.ScriptLoadAsync(script.Text)));
+        foreach (var node in connections.Commits.Primaries)
+            await Task.WhenAll(all.Select(script => node.ScriptLoadAsync(script.Text)));
+        return all.Length;
     }
 
     private static async Task<bool> CheckServersAsync(StoreConnection control)
@@ -113,10 +150,10 @@ public sealed class RedisStore : IAsyncDisposable
         }
     }
 
-    private static async Task<StoreIdentity> IdentifyAsync(IDatabase database, RedisStoreOptions options, StoreKeys keys, TimeProvider time)
+    private static async Task<StoreIdentity> IdentifyAsync(
+        StoreConnection control, RedisStoreOptions options, StoreKeys keys, StoreScripts scripts, string fresh, TimeProvider time)
     {
-        var found = await database.HashGetAllAsync(keys.Store, CommandFlags.DemandMaster);
-        var fresh = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+        var found = await control.Database.HashGetAllAsync(keys.Store, CommandFlags.DemandMaster);
         if (found.Length == 0)
         {
             RedisValue[] fields =
@@ -124,8 +161,7 @@ public sealed class RedisStore : IAsyncDisposable
                 "id", fresh, "layout", StoreIdentity.LayoutNow, "limits", Limits.Fingerprint, "durability", options.Durability.ToString(),
                 "created", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture),
             ];
-            var script = StoreScript.Read("identify", whenFull: false);
-            found = ToHash(await script.SendWholeAsync(database, [keys.Store], fields));
+            found = ToHash(await control.EvaluateAsync(scripts.Identify, [keys.Store], fields, options.Durability.ReplicaCount));
         }
 
         var identity = ReadIdentity(found.ToDictionary(f => (string)f.Name!, f => (string)f.Value!), fresh);

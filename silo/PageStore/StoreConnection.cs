@@ -5,19 +5,22 @@ using VmoCluster.Core.Store;
 
 namespace VmoCluster.PageStore;
 
-/// <summary>One multiplexer, and how writes are sent over it: in the order of the calls, with as many replicas as asked for.</summary>
+/// <summary>One multiplexer, and how writes are sent over it: in the order of the calls, answered when they are as durable as asked for.</summary>
 internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<EndPoint, ReplicaRounds> _rounds = new();
+    private readonly ConcurrentDictionary<EndPoint, AcknowledgementRounds> _rounds = new();
 
     public ConnectionMultiplexer Multiplexer { get; } = multiplexer;
 
     public IDatabase Database { get; } = multiplexer.GetDatabase();
 
+    /// <summary>Whether each write asks Garnet to put its log on disk. Set before the first write.</summary>
+    public bool IsGarnet { get; set; }
+
     /// <summary>The nodes that take writes.</summary>
     public IEnumerable<IServer> Primaries => Multiplexer.GetServers().Where(server => server.IsConnected && !server.IsReplica);
 
-    /// <summary>Sends a script's call before it first waits, and answers when it is done and the replicas have it.</summary>
+    /// <summary>Sends a script's call before it first waits, and answers when it is done and acknowledged.</summary>
     public async Task<RedisResult> EvaluateAsync(StoreScript script, RedisKey[] keys, RedisValue[] values, int replicas)
     {
         try
@@ -31,10 +34,10 @@ internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyn
         }
     }
 
-    /// <summary>Sends one write before it first waits, and answers when it is done and the replicas have it.</summary>
+    /// <summary>Sends one write before it first waits, and answers when it is done and acknowledged.</summary>
     public async Task<T> WriteAsync<T>(RedisKey key, int replicas, Func<IDatabase, Task<T>> write)
     {
-        if (replicas == 0)
+        if (replicas == 0 && !IsGarnet)
             return await write(Database);
         var rounds = RoundsOf(key);
         var round = rounds.Enter(replicas);
@@ -45,15 +48,15 @@ internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyn
 
     public ValueTask DisposeAsync() => Multiplexer.DisposeAsync();
 
-    private ReplicaRounds RoundsOf(RedisKey key)
+    private AcknowledgementRounds RoundsOf(RedisKey key)
     {
         var node = Multiplexer.GetServer(key);
-        return _rounds.GetOrAdd(node.EndPoint, static (_, node) => new(node), node);
+        return _rounds.GetOrAdd(node.EndPoint, _ => new(node, IsGarnet));
     }
 
-    private static async Task AcknowledgedAsync(ReplicaRounds rounds, ReplicaRounds.Round round)
+    private static async Task AcknowledgedAsync(AcknowledgementRounds rounds, AcknowledgementRounds.Round round)
     {
         if (!await rounds.AcknowledgedAsync(round))
-            throw new StoreException(VmoStatus.Io, "Too few replicas acknowledged the change.");
+            throw new StoreException(VmoStatus.Io, "The change was made, but its durability was not acknowledged.");
     }
 }

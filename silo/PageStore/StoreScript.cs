@@ -6,8 +6,7 @@ using StackExchange.Redis;
 namespace VmoCluster.PageStore;
 
 /// <summary>
-/// A script of the folder Scripts, called by its SHA-1 and sent whole only to a node that does not know it yet. A release script may write
-/// when Redis is full: such scripts free memory, or are what freeing needs.
+/// A script of the folder Scripts, called by its SHA-1 and sent whole only to a node that does not know it yet.
 /// </summary>
 internal sealed class StoreScript
 {
@@ -25,15 +24,17 @@ internal sealed class StoreScript
 
     /// <summary>Reads a script.</summary>
     /// <param name="name">File name without its end.</param>
-    /// <param name="whenFull">Whether it may write when Redis says OOM. Redis 7 wants that declared; Garnet has no maxmemory and knows no declarations.</param>
-    public static StoreScript Read(string name, bool whenFull)
+    /// <param name="declaration">
+    /// Redis 7's declaration line, or nothing. A declared script without allow-oom is refused as a whole when Redis is full; an undeclared
+    /// one only up to its first write, and UNLINK is a write that may always go first. Garnet knows no declarations and no maxmemory.
+    /// </param>
+    public static StoreScript Read(string name, string declaration)
     {
         var resource = $"{typeof(StoreScript).Namespace}.Scripts.{name}.lua";
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(resource)
             ?? throw new InvalidOperationException($"No script {resource}.");
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        var text = reader.ReadToEnd();
-        return new(whenFull ? "#!lua flags=allow-oom\n" + text : text);
+        return new(declaration + reader.ReadToEnd());
     }
 
     /// <summary>Sends the call before it returns; the connection's order is the order of these calls.</summary>

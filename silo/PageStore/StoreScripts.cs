@@ -1,33 +1,63 @@
 namespace VmoCluster.PageStore;
 
-/// <summary>All scripts, for one kind of server.</summary>
-internal sealed class StoreScripts(bool isGarnet)
+/// <summary>
+/// All scripts, for one kind of server. Most may write when Redis is full: they free memory, or are what freeing needs.
+/// </summary>
+internal sealed class StoreScripts
 {
-    public StoreScript Commit { get; } = StoreScript.Read("commit", whenFull: false);
+    public StoreScripts(bool isGarnet)
+    {
+        var (plain, whenFull) = isGarnet ? ("", "") : ("#!lua\n", "#!lua flags=allow-oom\n");
+        Identify = StoreScript.Read("identify", plain);
+        Commit = StoreScript.Read("commit", plain);
+        CommitWhenFull = StoreScript.Read("commit", whenFull);
+        Settle = StoreScript.Read("settle", whenFull);
+        Create = StoreScript.Read("create", plain);
+        TakeOver = StoreScript.Read("takeover", whenFull);
+        Release = StoreScript.Read("release", whenFull);
+        Remove = StoreScript.Read("remove", whenFull);
+        Erase = StoreScript.Read("erase", whenFull);
+        OpenSession = StoreScript.Read("session-open", whenFull);
+        RenewSession = StoreScript.Read("session-renew", whenFull);
+        MarkSession = StoreScript.Read("session-mark", whenFull);
+        SendLetter = StoreScript.Read("session-letter", whenFull);
+        NoteUnfinished = StoreScript.Read("session-note", whenFull);
+        ForgetSession = StoreScript.Read("session-forget", whenFull);
+    }
 
-    public StoreScript CommitWhenFull { get; } = StoreScript.Read("commit", !isGarnet);
+    public StoreScript Identify { get; }
 
-    public StoreScript Settle { get; } = StoreScript.Read("settle", !isGarnet);
+    public StoreScript Commit { get; }
 
-    public StoreScript Create { get; } = StoreScript.Read("create", whenFull: false);
+    public StoreScript CommitWhenFull { get; }
 
-    public StoreScript TakeOver { get; } = StoreScript.Read("takeover", !isGarnet);
+    public StoreScript Settle { get; }
 
-    public StoreScript Release { get; } = StoreScript.Read("release", !isGarnet);
+    public StoreScript Create { get; }
 
-    public StoreScript Remove { get; } = StoreScript.Read("remove", !isGarnet);
+    public StoreScript TakeOver { get; }
 
-    public StoreScript Erase { get; } = StoreScript.Read("erase", !isGarnet);
+    public StoreScript Release { get; }
 
-    public StoreScript OpenSession { get; } = StoreScript.Read("session-open", !isGarnet);
+    public StoreScript Remove { get; }
 
-    public StoreScript RenewSession { get; } = StoreScript.Read("session-renew", !isGarnet);
+    public StoreScript Erase { get; }
 
-    public StoreScript MarkSession { get; } = StoreScript.Read("session-mark", !isGarnet);
+    public StoreScript OpenSession { get; }
 
-    public StoreScript SendLetter { get; } = StoreScript.Read("session-letter", !isGarnet);
+    public StoreScript RenewSession { get; }
 
-    public StoreScript NoteUnfinished { get; } = StoreScript.Read("session-note", !isGarnet);
+    public StoreScript MarkSession { get; }
 
-    public StoreScript ForgetSession { get; } = StoreScript.Read("session-forget", !isGarnet);
+    public StoreScript SendLetter { get; }
+
+    public StoreScript NoteUnfinished { get; }
+
+    public StoreScript ForgetSession { get; }
+
+    public IEnumerable<StoreScript> All =>
+    [
+        Identify, Commit, CommitWhenFull, Settle, Create, TakeOver, Release, Remove, Erase,
+        OpenSession, RenewSession, MarkSession, SendLetter, NoteUnfinished, ForgetSession,
+    ];
 }

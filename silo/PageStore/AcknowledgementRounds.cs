@@ -3,14 +3,15 @@ using StackExchange.Redis;
 namespace VmoCluster.PageStore;
 
 /// <summary>
-/// Replicas' acknowledgements on one connection to one node. WAIT covers whatever its own connection has written before it, and holds up
-/// the connection while it waits; so one WAIT is in flight at a time, and the writes sent meanwhile share the next one.
+/// Acknowledgements beyond the reply, on one connection to one node: replicas that have the write (WAIT), or on Garnet the append-only file
+/// on disk (COMMITAOF). Either covers whatever the same connection has sent before and holds up what it sends behind; so one is in flight
+/// at a time, and the writes sent meanwhile share the next one. That is the group commit of the embedded store.
 /// </summary>
 /// <remarks>
 /// On a connection that has written nothing, WAIT answers at once with all replicas. A round therefore asks for the connection's number
 /// before its first write and behind its WAIT: the same number means that write and WAIT went down the same connection.
 /// </remarks>
-internal sealed class ReplicaRounds(IServer node)
+internal sealed class AcknowledgementRounds(IServer node, bool isGarnet)
 {
     // Below the connection's timeout, so that a WAIT that falls short is told from a node that does not answer.
     private const int WaitMs = 500;
@@ -24,13 +25,13 @@ internal sealed class ReplicaRounds(IServer node)
     {
         lock (_lock)
         {
-            _open ??= new(ConnectionNumberAsync());
+            _open ??= new(isGarnet ? Task.FromResult(0L) : ConnectionNumberAsync());
             _open.Replicas = Math.Max(_open.Replicas, replicas);
             return _open;
         }
     }
 
-    /// <summary>Whether the replicas have what was written since the round was entered. False: nobody knows.</summary>
+    /// <summary>Whether what was written since the round was entered is acknowledged. False: nobody knows.</summary>
     public Task<bool> AcknowledgedAsync(Round round)
     {
         lock (_lock)
@@ -50,24 +51,35 @@ internal sealed class ReplicaRounds(IServer node)
         // Never inside the lock, which the caller holds up to the first real wait.
         await Task.Yield();
         await flight.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Task<RedisResult> wait;
-        Task<long> after;
+        Task<bool> acknowledgement;
         lock (_lock)
         {
             if (ReferenceEquals(_open, round))
                 _open = null;
-            wait = node.ExecuteAsync("WAIT", round.Replicas, WaitMs);
-            after = ConnectionNumberAsync();
+            acknowledgement = isGarnet ? LoggedAsync() : ReplicatedAsync(round);
         }
 
         try
         {
-            return (long)await wait >= round.Replicas && await round.Connection == await after;
+            return await acknowledgement;
         }
         catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
         {
             return false;
         }
+    }
+
+    private async Task<bool> LoggedAsync()
+    {
+        await node.ExecuteAsync("COMMITAOF");
+        return true;
+    }
+
+    private async Task<bool> ReplicatedAsync(Round round)
+    {
+        var wait = node.ExecuteAsync("WAIT", round.Replicas, WaitMs);
+        var after = ConnectionNumberAsync();
+        return (long)await wait >= round.Replicas && await round.Connection == await after;
     }
 
     private async Task<long> ConnectionNumberAsync() => (long)await node.ExecuteAsync("CLIENT", "ID");

@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.PageStore.Tests.Crash;
+
+/// <summary>
+/// The store is killed in the middle of commits that span four extents (P3, P4): what was acknowledged is there, and of each commit all
+/// or nothing.
+/// </summary>
+public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
+{
+    private const int Writers = 4;
+    private const int Rounds = 3;
+    private const int AcknowledgedPerRound = 60;
+    private const int Leaves = 4 * Limits.ExtentLeaves;
+    private const int BlobsPerCommit = 3;
+
+    private static readonly Owner Owner = new(1, 1, 1);
+
+    public Task InitializeAsync() => process.RestartAsync();
+
+    public async Task DisposeAsync() => await process.DisposeAsync();
+
+    [Fact]
+    public async Task A_kill_in_the_middle_of_commits_tears_none_and_loses_none_that_was_acknowledged()
+    {
+        var vmos = Enumerable.Range(1, Writers).Select(i => new Koid((ulong)i)).ToArray();
+        await CreateAsync(vmos);
+        for (var round = 0; round < Rounds; round++)
+        {
+            var (acknowledged, tried) = await KillUnderWritesAsync(vmos);
+            await process.RestartAsync();
+            await using var store = await OpenAsync();
+            for (var i = 0; i < vmos.Length; i++)
+                await CheckAsync(store.Pages, vmos[i], acknowledged[i], tried[i]);
+        }
+    }
+
+    private Task<RedisStore> OpenAsync() => StoreBackend.OpenAsync(new() { Configuration = process.Configuration });
+
+    private async Task CreateAsync(Koid[] vmos)
+    {
+        await using var store = await OpenAsync();
+        foreach (var vmo in vmos)
+            Assert.True(await store.Pages.CreateAsync(vmo, Owner, new(vmo, 1), [Field("size", 1)], [Field("meta", 1)], CancellationToken.None));
+    }
+
+    private async Task<(ulong[] Acknowledged, ulong[] Tried)> KillUnderWritesAsync(Koid[] vmos)
+    {
+        await using var store = await OpenAsync();
+        var (acknowledged, tried) = (new ulong[vmos.Length], new ulong[vmos.Length]);
+        var enough = new TaskCompletionSource();
+        var count = 0;
+        var writers = vmos.Select((vmo, i) => WriteAsync(vmo, i)).ToArray();
+        await enough.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await process.KillAsync();
+        await Task.WhenAll(writers);
+        return (acknowledged, tried);
+
+        async Task WriteAsync(Koid vmo, int writer)
+        {
+            var seq = (await store.Pages.LoadLayerAsync(new(vmo, 1), [], CancellationToken.None))!.Seq;
+            acknowledged[writer] = seq;
+            while (true)
+            {
+                tried[writer] = seq + 1;
+                var outcome = await store.Pages.CommitAsync(Commit(vmo, seq));
+                if (outcome != CommitOutcome.Applied)
+                {
+                    Assert.Equal(CommitOutcome.Unknown, outcome);
+                    return;
+                }
+
+                acknowledged[writer] = ++seq;
+                if (Interlocked.Increment(ref count) == AcknowledgedPerRound)
+                    enough.SetResult();
+            }
+        }
+    }
+
+    // After the commit seq is one more, and so say all of its leaves and all of its blobs.
+    private static StoreCommit Commit(Koid vmo, ulong seq) => new()
+    {
+        Vmo = vmo, Owner = Owner, Target = CommitTarget.Layer, Layer = new(vmo, 1), Seq = seq,
+        Fields = [Field("size", seq + 1), .. Enumerable.Range(0, Leaves).Select(leaf => Field(Leaf(leaf), seq + 1))],
+        Blobs = [.. Enumerable.Range(0, BlobsPerCommit).Select(i => new BlobWrite(BlobOf(seq + 1, i), [BlobBytesOf(vmo, seq + 1)]))],
+    };
+
+    private static async Task CheckAsync(IPageStore pages, Koid vmo, ulong acknowledged, ulong tried)
+    {
+        var layer = new LayerId(vmo, 1);
+        var hash = await pages.LoadLayerAsync(
+            layer, [Encoding.UTF8.GetBytes("size"), .. Enumerable.Range(0, Leaves).Select(leaf => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(Leaf(leaf)))], CancellationToken.None);
+
+        Assert.NotNull(hash);
+        Assert.InRange(hash.Seq, acknowledged, tried);
+        Assert.Equal(hash.Seq == 1 ? 1 : Leaves + 1, hash.Fields.Count);
+        Assert.All(hash.Fields, field => Assert.Equal(hash.Seq.ToString(CultureInfo.InvariantCulture), Encoding.UTF8.GetString(field.Value.Span)));
+        for (var seq = 2UL; seq <= hash.Seq; seq++)
+        {
+            var reads = Enumerable.Range(0, BlobsPerCommit).Select(i => new BlobRead(layer, BlobOf(seq, i), 0, new byte[BlobBytesOf(vmo, seq).Length])).ToArray();
+            Assert.All(await pages.ReadBlobsAsync(reads, CancellationToken.None), Assert.True);
+            Assert.All(reads, read => Assert.Equal(BlobBytesOf(vmo, seq), read.Destination.ToArray()));
+        }
+    }
+
+    private static StoreField Field(string name, ulong value) =>
+        new(Encoding.UTF8.GetBytes(name), Encoding.UTF8.GetBytes(value.ToString(CultureInfo.InvariantCulture)));
+
+    private static string Leaf(int leaf) => string.Create(CultureInfo.InvariantCulture, $"l{leaf:d8}");
+
+    private static BlobId BlobOf(ulong seq, int i) => new(1, ((uint)seq * BlobsPerCommit) + (uint)i);
+
+    private static byte[] BlobBytesOf(Koid vmo, ulong seq)
+    {
+        var bytes = new byte[5 * Limits.PageBytes];
+        new Random((int)((vmo.Value * 1_000_000) + seq)).NextBytes(bytes);
+        return bytes;
+    }
+}
+
+public sealed class RedisCrash() : CrashConformance(new CrashingRedis());
+
+public sealed class GarnetCrash() : CrashConformance(new CrashingGarnet());

@@ -1,0 +1,157 @@
+using System.Diagnostics;
+using System.Text;
+using VmoCluster.Core.Store;
+using VmoCluster.Harness;
+
+namespace VmoCluster.PageStore.Tests.Faults;
+
+/// <summary>What commits say while Redis is silent, gone, demoted or short of replicas, and that settling makes an end of it.</summary>
+public sealed class OutageTests : IAsyncLifetime
+{
+    private static readonly Owner Owner = new(1, 1, 1);
+    private static readonly Koid Vmo = new(1);
+    private static readonly LayerId Layer = new(Vmo, 1);
+
+    private RedisServer? _server;
+
+    public async Task InitializeAsync() => _server = await RedisServer.StartAsync(["appendonly yes", "appendfsync always"]);
+
+    public async Task DisposeAsync() => await _server!.DisposeAsync();
+
+    [Fact]
+    public async Task A_commit_to_a_silent_Redis_is_unknown_until_it_is_settled()
+    {
+        await using var store = await OpenAsync();
+
+        _server!.Pause();
+        var outcome = await store.Pages.CommitAsync(Commit(1));
+        Assert.Equal(CommitOutcome.Unknown, outcome);
+        Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer)).Outcome);
+        await FullStoreTests.UntilAsync("the silence noticed", () => !store.IsReachable);
+        _server.Resume();
+
+        var settled = await SettleAsync(store.Pages);
+        // It has taken effect or never will: its fields are there exactly if seq had moved when it was settled. Each settling that
+        // nobody heard of moved it, too.
+        var hash = (await store.Pages.LoadLayerAsync(Layer, [Encoding.UTF8.GetBytes("l")], CancellationToken.None))!;
+        Assert.Equal(settled.SeqBefore + 1, hash.Seq);
+        Assert.Equal(CommitOutcome.Stale, await store.Pages.CommitAsync(Commit(1)));
+        Assert.Equal(hash.Fields.Count, (await store.Pages.LoadLayerAsync(Layer, [Encoding.UTF8.GetBytes("l")], CancellationToken.None))!.Fields.Count);
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(hash.Seq)));
+        await FullStoreTests.UntilAsync("it reachable again", () => store.IsReachable);
+    }
+
+    [Fact]
+    public async Task Reads_and_takings_over_of_a_silent_Redis_throw_Io()
+    {
+        await using var store = await OpenAsync();
+
+        _server!.Pause();
+        var load = await Assert.ThrowsAsync<StoreException>(async () => await store.Pages.LoadRecordAsync(Vmo, CancellationToken.None));
+        var take = await Assert.ThrowsAsync<StoreException>(async () => await store.Pages.TakeOverAsync(Vmo, Owner, Owner.Next(2, 2), CancellationToken.None));
+        _server.Resume();
+
+        Assert.Equal((VmoStatus.Io, VmoStatus.Io), (load.Status, take.Status));
+    }
+
+    [Fact]
+    public async Task After_a_restart_of_Redis_the_store_goes_on()
+    {
+        await using var store = await OpenAsync();
+        await _server!.KillAsync();
+
+        Assert.Equal(CommitOutcome.Unknown, await store.Pages.CommitAsync(Commit(1)));
+        await _server.RestartAsync();
+
+        // Its scripts are not known to the new process.
+        Assert.Equal(1UL, (await SettleAsync(store.Pages)).SeqBefore);
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(2)));
+    }
+
+    [Fact]
+    public async Task Forgotten_scripts_are_sent_again()
+    {
+        await using var store = await OpenAsync();
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(1)));
+
+        await _server!.CommandAsync("SCRIPT", "FLUSH");
+
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(2)));
+    }
+
+    [Fact]
+    public async Task A_demoted_primary_applies_nothing()
+    {
+        await using var store = await OpenAsync();
+        await using var other = await RedisServer.StartAsync();
+
+        await _server!.CommandAsync("REPLICAOF", "127.0.0.1", $"{other.Port}");
+        var outcome = await store.Pages.CommitAsync(Commit(1));
+
+        Assert.Contains(outcome, new[] { CommitOutcome.Refused, CommitOutcome.Unknown });
+    }
+
+    [Fact]
+    public async Task A_user_without_permission_is_refused()
+    {
+        await using var store = await OpenAsync();
+
+        await _server!.CommandAsync("ACL", "SETUSER", "default", "-hset");
+
+        Assert.Equal(CommitOutcome.Refused, await store.Pages.CommitAsync(Commit(1)));
+        await _server.CommandAsync("ACL", "SETUSER", "default", "+hset");
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(1)));
+    }
+
+    [Fact]
+    public async Task A_commit_without_its_replica_is_unknown_until_the_replica_has_it()
+    {
+        await using var replica = await RedisServer.StartAsync([$"replicaof 127.0.0.1 {_server!.Port}", "repl-diskless-load swapdb"]);
+        await replica.WaitForAsync("the replica in step", reply => reply.Contains("master_link_status:up", StringComparison.Ordinal), "INFO", "replication");
+        await _server.WaitForAsync("the replica online", reply => reply.Contains("state=online", StringComparison.Ordinal), "INFO", "replication");
+        await using var store = await OpenAsync(Durability.Replicas(1));
+        var outcomes = await Task.WhenAll(Enumerable.Range(1, 20).Select(async i => await store.Pages.CommitAsync(Commit((ulong)i))));
+        Assert.All(outcomes, outcome => Assert.Equal(CommitOutcome.Applied, outcome));
+
+        replica.Pause();
+        Assert.Equal(CommitOutcome.Unknown, await store.Pages.CommitAsync(Commit(21)));
+        Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer)).Outcome);
+        replica.Resume();
+
+        var settled = await SettleAsync(store.Pages);
+        Assert.InRange(settled.SeqBefore, 23UL, ulong.MaxValue);
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(settled.SeqBefore + 1)));
+    }
+
+    private async Task<RedisStore> OpenAsync(Durability durability = default)
+    {
+        var store = await StoreBackend.OpenAsync(new() { Configuration = _server!.Configuration, Durability = durability });
+        Assert.True(await store.Pages.CreateAsync(Vmo, Owner, Layer, [Field("size")], [Field("meta")], CancellationToken.None));
+        return store;
+    }
+
+    private static async Task<Settlement> SettleAsync(IPageStore pages)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var settled = await pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer);
+            if (settled.Outcome != CommitOutcome.Unknown)
+            {
+                Assert.Equal(CommitOutcome.Applied, settled.Outcome);
+                return settled;
+            }
+
+            if (Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(20))
+                throw new TimeoutException("Missing: a settlement.");
+        }
+    }
+
+    private static StoreCommit Commit(ulong seq) => new()
+    {
+        Vmo = Vmo, Owner = Owner, Target = CommitTarget.Layer, Layer = Layer, Seq = seq, Fields = [Field("l")],
+        Blobs = [new(new(1, (uint)seq), [new byte[5000]])],
+    };
+
+    private static StoreField Field(string name) => new(Encoding.UTF8.GetBytes(name), Encoding.UTF8.GetBytes("v"));
+}
