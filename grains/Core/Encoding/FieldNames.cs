@@ -18,7 +18,6 @@ public static class FieldNames
     public static ReadOnlyMemory<byte> Count { get; } = "count"u8.ToArray();
     public static ReadOnlyMemory<byte> Blob { get; } = "blob"u8.ToArray();
     public static ReadOnlyMemory<byte> Garbage { get; } = "gc"u8.ToArray();
-    public static ReadOnlyMemory<byte> Layout { get; } = "layout"u8.ToArray();
 
     /// <summary>What the names of all leaves begin with.</summary>
     public static ReadOnlyMemory<byte> LeafPrefix { get; } = "l"u8.ToArray();

@@ -52,7 +52,6 @@ internal sealed class LayerHead
     /// <summary>The fields a new layer begins with.</summary>
     public static List<StoreField> NewFields(ulong size, ulong contentSize) =>
     [
-        new(FieldNames.Layout, "1"u8.ToArray()),
         new(FieldNames.Size, EncodeSize(size, contentSize)),
     ];
 

@@ -36,7 +36,6 @@ public sealed class VmoRecord
     {
         var fields = new List<StoreField>
         {
-            new(FieldNames.Layout, "1"u8.ToArray()),
             new(FieldNames.Meta, meta.Encode()),
             new(FieldNames.Name, System.Text.Encoding.UTF8.GetBytes(name)),
             new(FieldNames.Top, Number(1)),
