@@ -1,5 +1,7 @@
 using System.Reflection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using VmoCluster.Client;
 using VmoCluster.Messages;
 
@@ -9,23 +11,26 @@ namespace VmoCluster.OrleansClient;
 /// The way over Orleans, for a process inside the cluster's trust: co-hosted in a silo (then local grains are called without a network)
 /// or an external Orleans client. Finds the grains; what Orleans throws becomes an outcome. The factory stays its owner's.
 /// </summary>
-public sealed class OrleansTransport : ITransport
+public sealed partial class OrleansTransport : ITransport
 {
     private readonly IGrainFactory _grains;
     private readonly IHost? _host;
+    private readonly ILogger _log;
     private volatile bool _hasAnswered;
 
     /// <summary>Over a silo's own factory, or that of an Orleans client that somebody else starts and stops.</summary>
-    public OrleansTransport(IGrainFactory grains)
-        : this(grains, null)
+    /// <param name="grains">Finds the grains.</param>
+    /// <param name="log">Hears of what a grain threw: its caller is told no more than that it did.</param>
+    public OrleansTransport(IGrainFactory grains, ILogger<OrleansTransport>? log = null)
+        : this(grains, log, null)
     {
     }
 
     // A host that was started for this transport ends with it.
-    internal OrleansTransport(IGrainFactory grains, IHost? host)
+    internal OrleansTransport(IGrainFactory grains, ILogger<OrleansTransport>? log, IHost? host)
     {
         ArgumentNullException.ThrowIfNull(grains);
-        (_grains, _host) = (grains, host);
+        (_grains, _log, _host) = (grains, log ?? (ILogger)NullLogger.Instance, host);
     }
 
     /// <inheritdoc/>
@@ -114,7 +119,10 @@ public sealed class OrleansTransport : ITransport
         catch (Exception failure)
         {
             // Whatever the runtime or a broken grain throws: the attempt is over, and the outcome says whether another may help.
-            return refuse(on, ToOutcome(failure));
+            var outcome = ToOutcome(failure);
+            if (outcome.Status == VmoStatus.Internal)
+                LogBug(failure);
+            return refuse(on, outcome);
         }
     }
 
@@ -136,4 +144,7 @@ public sealed class OrleansTransport : ITransport
         InvalidOperationException => new(VmoStatus.Io, "the cluster's client is not connected"),
         _ => new(VmoStatus.Internal, $"the silo failed: {failure.GetType().Name}"),
     };
+
+    [LoggerMessage(1, LogLevel.Critical, "A grain failed by our fault")]
+    private partial void LogBug(Exception failure);
 }

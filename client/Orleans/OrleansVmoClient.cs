@@ -49,7 +49,7 @@ public static class OrleansVmoClient
             throw new VmoException(VmoStatus.Io, $"no gateway of cluster '{clusterId}' answered within {cluster.ConnectWithin.TotalSeconds} s", inner: failure);
         }
 
-        return new VmoClient(new OrleansTransport(host.Services.GetRequiredService<IGrainFactory>(), host), options ?? new());
+        return new VmoClient(new OrleansTransport(host.Services.GetRequiredService<IGrainFactory>(), null, host), options ?? new());
     }
 
     private static async Task<string> FindClusterIdAsync(OrleansClusterOptions cluster)

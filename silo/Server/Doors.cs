@@ -33,7 +33,8 @@ internal sealed class Doors(VmoNodeOptions options)
 
     public static void AddServices(IServiceCollection services, string operatorToken)
     {
-        services.AddSingleton<ITransport>(provider => new OrleansTransport(provider.GetRequiredService<IGrainFactory>()));
+        services.AddSingleton<ITransport>(provider => new OrleansTransport(
+            provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<ILogger<OrleansTransport>>()));
         services.AddVmoDoor(new() { OperatorToken = operatorToken });
         services.AddHealthChecks().AddCheck<NodeHealthCheck>("node");
 
