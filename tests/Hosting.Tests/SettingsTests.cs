@@ -128,6 +128,16 @@ public sealed class SettingsTests
         Assert.True(Read(["--listen", "0.0.0.0:7070", "--allow-unauthenticated"]).AllowUnauthenticated);
     }
 
+    [Theory]
+    [InlineData("127.0.0.1:6379,frobnicate=1")]
+    [InlineData("ssl=true,password=geheim")]
+    public void A_Redis_configuration_that_is_none_is_a_usage_error_without_its_password(string configuration)
+    {
+        var mistakes = Refused(["--redis", configuration]);
+        Assert.Contains("--redis: ", mistakes, StringComparison.Ordinal);
+        Assert.DoesNotContain("geheim", mistakes, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Replicas_of_the_embedded_store_there_are_none() =>
         Assert.Contains("no replicas", Refused(["--durability", "replicas:1"]), StringComparison.Ordinal);

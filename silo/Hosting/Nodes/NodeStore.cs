@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
 using VmoCluster.Core.Store;
 using VmoCluster.Hosting.Settings;
 using VmoCluster.PageStore;
@@ -53,7 +54,7 @@ public sealed class NodeStore : IAsyncDisposable
 
             return new(redis, embedded);
         }
-        catch
+        catch (Exception failure)
         {
             if (redis is not null)
             {
@@ -63,6 +64,12 @@ public sealed class NodeStore : IAsyncDisposable
             if (embedded is not null)
             {
                 await embedded.DisposeAsync();
+            }
+
+            // Which Redis it is about, from the configuration's addresses alone: the rest of it may hold a password.
+            if (failure is StoreException && options.Redis is { } configuration)
+            {
+                throw new StartupException($"--redis {string.Join(',', ConfigurationOptions.Parse(configuration).EndPoints)}: {failure.Message}", failure);
             }
 
             throw;

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Configuration;
+using StackExchange.Redis;
 
 namespace VmoCluster.Hosting.Settings;
 
@@ -179,6 +180,11 @@ public static class SettingsReader
 
     private static IEnumerable<string> Contradictions(VmoNodeOptions options)
     {
+        if (options.Redis is { } redis && WhyNotRedis(redis) is { } why)
+        {
+            yield return $"--redis: {why}; it must be a StackExchange.Redis configuration, such as 10.0.0.7:6379 or 10.0.0.7:6380,ssl=true";
+        }
+
         if (options.IsEmbedded && options.Durability.ReplicaCount > 0)
         {
             yield return $"--durability {options.Durability}: the embedded store has no replicas; give --redis, or leave it at primary";
@@ -204,6 +210,19 @@ public static class SettingsReader
         if (options.Listen.Port != 0 && options.Listen.Equals(options.Http))
         {
             yield return $"--listen and --http are both {options.Listen}: they need a port each";
+        }
+    }
+
+    // The text itself is not repeated: it may hold a password.
+    private static string? WhyNotRedis(string configuration)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(configuration).EndPoints.Count == 0 ? "names no server" : null;
+        }
+        catch (ArgumentException failure)
+        {
+            return failure.Message;
         }
     }
 }
