@@ -55,7 +55,7 @@ public sealed class GrainTelemetry : IDisposable
     public static void Called(string call, VmoStatus status, long started)
     {
         if (CallDuration.Enabled)
-            CallDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, new("vmo.call", call), new("vmo.status", status.ToString()));
+            CallDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, new("vmo.call", call), new("vmo.status", status.ToZxName()));
     }
 
     /// <summary>A commit has come to an outcome.</summary>

@@ -121,7 +121,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         {
             var reply = await shell.AskAsync(ticket, input(ticket));
             GrainTelemetry.Called(call, status(reply), started);
-            activity?.SetTag("vmo.status", status(reply).ToString());
+            activity?.SetTag("vmo.status", status(reply).ToZxName());
             return reply;
         }
 
@@ -131,7 +131,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             opened = new(VmoStatus.Io, "the VMO is moving; try again", 20);
         ticket.Fail(opened);
         GrainTelemetry.Called(call, opened.Status, started);
-        activity?.SetTag("vmo.status", opened.Status.ToString());
+        activity?.SetTag("vmo.status", opened.Status.ToZxName());
         return await ticket.Task;
     }
 

@@ -92,6 +92,13 @@ public sealed class SimVmo
 
     public VmoInfo Info() => Call(new InfoCall(Head(Secret), InfoTopic.Vmo)).Info!;
 
+    /// <summary>Lets a few of the things under way happen.</summary>
+    public void RunSome(int effects)
+    {
+        for (; effects > 0; effects--)
+            RunOne();
+    }
+
     /// <summary>Lets time pass, and what it brings.</summary>
     public void Advance(long milliseconds)
     {
