@@ -106,7 +106,7 @@ public sealed class EmbeddedStore : IAsyncDisposable
         "--fail-on-recovery-error", "true",
         "--aof", "true", "--aof-memory", "32m", "--aof-page-size", "8m", "--aof-segment-size", "64m",
         "--aof-commit-freq", "250",
-        "--aof-size-limit", Bytes(options.LogBytesMax), "--aof-size-limit-enforce-frequency", "5",
+        "--aof-size-limit", Bytes(options.LogBytesMax), "--aof-size-limit-enforce-frequency", "1",
         "--lua", "true", "--lua-transaction-mode", "true",
     ];
 

@@ -11,8 +11,6 @@ namespace VmoCluster.PageStore.Tests.Crash;
 public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
 {
     private const int Writers = 4;
-    private const int Rounds = 3;
-    private const int AcknowledgedPerRound = 60;
     private const int Leaves = 4 * Limits.ExtentLeaves;
     private const int BlobsPerCommit = 3;
 
@@ -27,7 +25,7 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
     {
         var vmos = Enumerable.Range(1, Writers).Select(i => new Koid((ulong)i)).ToArray();
         await CreateAsync(vmos);
-        for (var round = 0; round < Rounds; round++)
+        for (var round = 0; round < process.Rounds; round++)
         {
             var (acknowledged, tried) = await KillUnderWritesAsync(vmos);
             await process.RestartAsync();
@@ -73,8 +71,8 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
                 }
 
                 acknowledged[writer] = ++seq;
-                if (Interlocked.Increment(ref count) == AcknowledgedPerRound)
-                    enough.SetResult();
+                if (process.IsWorthKilling(Interlocked.Increment(ref count)))
+                    enough.TrySetResult();
             }
         }
     }
@@ -122,4 +120,6 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
 
 public sealed class RedisCrash() : CrashConformance(new CrashingRedis());
 
-public sealed class GarnetCrash() : CrashConformance(new CrashingGarnet());
+public sealed class GarnetCrash() : CrashConformance(new CrashingGarnet(logMiBMax: null));
+
+public sealed class GarnetCheckpointCrash() : CrashConformance(new CrashingGarnet(logMiBMax: 16));

@@ -8,6 +8,12 @@ public interface ICrashingStore : IAsyncDisposable
 {
     string Configuration { get; }
 
+    /// <summary>How often it is killed.</summary>
+    int Rounds { get; }
+
+    /// <summary>Whether it has done since its last start what a kill is to interrupt.</summary>
+    bool IsWorthKilling(int acknowledged);
+
     Task KillAsync();
 
     Task RestartAsync();
@@ -19,6 +25,10 @@ public sealed class CrashingRedis : ICrashingStore
     private RedisServer? _server;
 
     public string Configuration => _server!.Configuration;
+
+    public int Rounds => 3;
+
+    public bool IsWorthKilling(int acknowledged) => acknowledged >= 60;
 
     public Task KillAsync() => _server!.KillAsync();
 
@@ -38,19 +48,23 @@ public sealed class CrashingRedis : ICrashingStore
 }
 
 /// <summary>The embedded store, in tests/StoreHost.</summary>
-public sealed class CrashingGarnet : ICrashingStore
+/// <param name="logMiBMax">
+/// Null: killed among commits. A number: its log is cut by a checkpoint after so many MiB, and it is killed once it has taken one more.
+/// </param>
+public sealed class CrashingGarnet(int? logMiBMax) : ICrashingStore
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("vmo-store-").FullName;
-    private readonly string[] _logMiBMax;
     private Process? _process;
-
-    public CrashingGarnet(int? logMiBMax = null) => _logMiBMax = logMiBMax is null ? [] : [$"{logMiBMax}"];
+    private string _checkpointsAtStart = "";
 
     public string Configuration { get; private set; } = "";
 
-    public long FolderBytes => new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
+    public int Rounds => logMiBMax is null ? 3 : 2;
+
+    public bool IsWorthKilling(int acknowledged) =>
+        acknowledged >= 60 && (logMiBMax is null || (Checkpoints() is { Length: > 0 } now && now != _checkpointsAtStart));
 
     public async Task KillAsync()
     {
@@ -61,8 +75,9 @@ public sealed class CrashingGarnet : ICrashingStore
     public async Task RestartAsync()
     {
         _process?.Dispose();
+        _checkpointsAtStart = Checkpoints();
         var host = Path.Combine(AppContext.BaseDirectory, "VmoCluster.StoreHost.dll");
-        _process = Process.Start(new ProcessStartInfo("dotnet", [host, _folder, .. _logMiBMax]) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        _process = Process.Start(new ProcessStartInfo("dotnet", [host, _folder, .. logMiBMax is null ? Array.Empty<string>() : [$"{logMiBMax}"]]) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
         var line = await _process.StandardOutput.ReadLineAsync().WaitAsync(Patience);
         const string ready = "ready ";
         Assert.StartsWith(ready, line, StringComparison.Ordinal);
@@ -75,5 +90,12 @@ public sealed class CrashingGarnet : ICrashingStore
             await KillAsync();
         _process?.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    // The names of the checkpoints taken: each has a folder of its own, and the older ones go.
+    private string Checkpoints()
+    {
+        var folder = Path.Combine(_folder, "checkpoint", "Store", "checkpoints", "cpr-checkpoints");
+        return Directory.Exists(folder) ? string.Join(' ', Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)) : "";
     }
 }
