@@ -17,6 +17,8 @@ public sealed class EmbeddedStore : IAsyncDisposable
 {
     private const long MemoryBytesLeast = 64L << 20;
     private const int PortTries = 8;
+    private const int SegmentMiB = 64;
+    private const long UncompactedBytesLeast = 2L << 30;
 
     private readonly StoreFolder _folder;
     private readonly GarnetServer _server;
@@ -101,7 +103,8 @@ public sealed class EmbeddedStore : IAsyncDisposable
         "-q", "true", "--disable-console-logger", "true",
         // decisions/0001 says why each of these, with measurements.
         "--device-type", "RandomAccess",
-        "--memory", Bytes(options.MemoryBytes), "--page", "4m", "--segment", "64m", "--object-log-segment", "64m", "--index", "16m",
+        "--memory", Bytes(options.MemoryBytes), "--page", "4m", "--segment", $"{SegmentMiB}m", "--object-log-segment", $"{SegmentMiB}m", "--index", "16m",
+        "--compaction-type", "Lookup", "--compaction-max-segments", Segments(folder, options),
         "--storage-tier", "true", "--logdir", folder.Logs, "--checkpointdir", folder.Checkpoints, "--recover", "true",
         "--fail-on-recovery-error", "true",
         "--aof", "true", "--aof-memory", "32m", "--aof-page-size", "8m", "--aof-segment-size", "64m",
@@ -111,6 +114,12 @@ public sealed class EmbeddedStore : IAsyncDisposable
     ];
 
     private static string Bytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes >> 20}m");
+
+    private static string Segments(StoreFolder folder, EmbeddedStoreOptions options)
+    {
+        var bytes = options.UncompactedBytes ?? Math.Max(UncompactedBytesLeast, folder.FreeBytes / 4);
+        return Math.Clamp(bytes / (SegmentMiB << 20), 1, int.MaxValue).ToString(CultureInfo.InvariantCulture);
+    }
 
     private static int FreePort()
     {

@@ -16,7 +16,14 @@ public sealed class EmbeddedStoreOptions
     public long MemoryBytes { get; init; } = 256L << 20;
 
     /// <summary>Bytes of append-only file after which a checkpoint is taken and the file cut. A restart replays at most about this much.</summary>
-    public long LogBytesMax { get; init; } = 1L << 30;
+    public long LogBytesMax { get; init; } = 256L << 20;
+
+    /// <summary>
+    /// Bytes of data on disk up to which space of overwritten and unlinked data is not looked for. Beyond, each checkpoint moves what
+    /// still counts out of the oldest part and drops the rest. Well below the living data it makes each checkpoint copy them. Null: a quarter of the
+    /// free disk, at least 2 GiB.
+    /// </summary>
+    public long? UncompactedBytes { get; init; }
 
     /// <summary>Free bytes on the disk below which the store does not start, and while it runs takes only frees and changes of structure.</summary>
     public long FreeBytesLeast { get; init; } = 256L << 20;

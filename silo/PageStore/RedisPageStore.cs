@@ -180,7 +180,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
                 _ => new(CommitOutcome.Applied, (ulong)answer - 1),
             };
         }
-        catch (Exception error) when (StoreFaults.IsStoreTrouble(error) || error is StoreException)
+        catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
         {
             operation.End(StoreFaults.Kind(error));
             var outcome = StoreFaults.Outcome(error);
@@ -284,7 +284,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
                 _ => throw new InvalidOperationException($"The commit script answered {code}."),
             };
         }
-        catch (Exception failure) when (StoreFaults.IsStoreTrouble(failure) || failure is StoreException)
+        catch (Exception failure) when (StoreFaults.IsStoreTrouble(failure))
         {
             (outcome, error) = (StoreFaults.Outcome(failure), failure);
         }

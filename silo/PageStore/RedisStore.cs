@@ -154,7 +154,8 @@ public sealed class RedisStore : IAsyncDisposable
         StoreConnection control, RedisStoreOptions options, StoreKeys keys, StoreScripts scripts, string fresh, TimeProvider time)
     {
         var found = await control.Database.HashGetAllAsync(keys.Store, CommandFlags.DemandMaster);
-        if (found.Length == 0)
+        // Ours already: an earlier try, whose acknowledgement did not come.
+        if (found.Length == 0 || found.Any(field => field.Name == "id" && field.Value == fresh))
         {
             RedisValue[] fields =
             [

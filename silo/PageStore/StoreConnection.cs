@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using StackExchange.Redis;
-using VmoCluster.Core.Store;
 
 namespace VmoCluster.PageStore;
 
@@ -57,6 +56,6 @@ internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyn
     private static async Task AcknowledgedAsync(AcknowledgementRounds rounds, AcknowledgementRounds.Round round)
     {
         if (!await rounds.AcknowledgedAsync(round))
-            throw new StoreException(VmoStatus.Io, "The change was made, but its durability was not acknowledged.");
+            throw new UnacknowledgedException();
     }
 }

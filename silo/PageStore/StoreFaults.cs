@@ -14,7 +14,6 @@ internal static class StoreFaults
         RedisServerException server => IsFull(server) ? CommitOutcome.Full : CommitOutcome.Refused,
         // Never sent: the client itself knows that no node would take it.
         RedisCommandException => CommitOutcome.Refused,
-        StoreException => CommitOutcome.Unknown,
         _ => CommitOutcome.Unknown,
     };
 
@@ -30,6 +29,7 @@ internal static class StoreFaults
         RedisServerException server when IsFull(server) => new(VmoStatus.NoSpace, "The store is full.", error),
         RedisServerException server => new(VmoStatus.Io, $"The store refused {operation}: {Prefix(server)}.", error),
         RedisCommandException => new(VmoStatus.Io, $"The store has no primary that could take {operation}.", error),
+        UnacknowledgedException => new(VmoStatus.Io, error.Message, error),
         TimeoutException => new(VmoStatus.Io, $"The store did not answer {operation} in time.", error),
         _ => new(VmoStatus.Io, $"The store could not be reached for {operation}.", error),
     };
@@ -38,6 +38,7 @@ internal static class StoreFaults
     public static string Kind(Exception error) => error switch
     {
         RedisServerException server => Prefix(server),
+        UnacknowledgedException => "unacknowledged",
         TimeoutException => "timeout",
         RedisConnectionException connection => connection.FailureType.ToString(),
         OperationCanceledException => "canceled",

@@ -50,39 +50,65 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
         var (acknowledged, tried) = (new ulong[vmos.Length], new ulong[vmos.Length]);
         var enough = new TaskCompletionSource();
         var count = 0;
+        var isKilled = false;
         var writers = vmos.Select((vmo, i) => WriteAsync(vmo, i)).ToArray();
         await enough.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        Volatile.Write(ref isKilled, true);
         await process.KillAsync();
         await Task.WhenAll(writers);
         return (acknowledged, tried);
 
         async Task WriteAsync(Koid vmo, int writer)
         {
-            var seq = (await store.Pages.LoadLayerAsync(new(vmo, 1), [], CancellationToken.None))!.Seq;
-            acknowledged[writer] = seq;
+            var hash = (await store.Pages.LoadLayerAsync(new(vmo, 1), [Encoding.UTF8.GetBytes("size")], CancellationToken.None))!;
+            var (seq, value) = (hash.Seq, NumberOf(hash.Fields[0]));
+            acknowledged[writer] = value;
             while (true)
             {
-                tried[writer] = seq + 1;
-                var outcome = await store.Pages.CommitAsync(Commit(vmo, seq));
-                if (outcome != CommitOutcome.Applied)
+                tried[writer] = value + 1;
+                var outcome = await store.Pages.CommitAsync(Commit(vmo, seq, value + 1));
+                if (outcome == CommitOutcome.Unknown)
                 {
-                    Assert.Equal(CommitOutcome.Unknown, outcome);
-                    return;
+                    // The kill, or only a machine too busy to answer within a second.
+                    if (await SettleAsync(vmo) is not { } seqBefore)
+                        return;
+                    outcome = seqBefore > seq ? CommitOutcome.Applied : CommitOutcome.Stale;
+                    seq = seqBefore;
                 }
 
-                acknowledged[writer] = ++seq;
-                if (process.IsWorthKilling(Interlocked.Increment(ref count)))
-                    enough.TrySetResult();
+                if (outcome == CommitOutcome.Applied)
+                {
+                    acknowledged[writer] = ++value;
+                    if (process.IsWorthKilling(Interlocked.Increment(ref count)))
+                        enough.TrySetResult();
+                }
+                else
+                {
+                    Assert.Equal(CommitOutcome.Stale, outcome);
+                }
+
+                seq++;
             }
+        }
+
+        async Task<ulong?> SettleAsync(Koid vmo)
+        {
+            while (!Volatile.Read(ref isKilled))
+            {
+                var settled = await store.Pages.SettleAsync(vmo, Owner, CommitTarget.Layer, new(vmo, 1));
+                if (settled.Outcome == CommitOutcome.Applied)
+                    return settled.SeqBefore;
+            }
+
+            return null;
         }
     }
 
-    // After the commit seq is one more, and so say all of its leaves and all of its blobs.
-    private static StoreCommit Commit(Koid vmo, ulong seq) => new()
+    private static StoreCommit Commit(Koid vmo, ulong seq, ulong value) => new()
     {
         Vmo = vmo, Owner = Owner, Target = CommitTarget.Layer, Layer = new(vmo, 1), Seq = seq,
-        Fields = [Field("size", seq + 1), .. Enumerable.Range(0, Leaves).Select(leaf => Field(Leaf(leaf), seq + 1))],
-        Blobs = [.. Enumerable.Range(0, BlobsPerCommit).Select(i => new BlobWrite(BlobOf(seq + 1, i), [BlobBytesOf(vmo, seq + 1)]))],
+        Fields = [Field("size", value), .. Enumerable.Range(0, Leaves).Select(leaf => Field(Leaf(leaf), value))],
+        Blobs = [.. Enumerable.Range(0, BlobsPerCommit).Select(i => new BlobWrite(BlobOf(value, i), [BlobBytesOf(vmo, value)]))],
     };
 
     private static async Task CheckAsync(IPageStore pages, Koid vmo, ulong acknowledged, ulong tried)
@@ -92,28 +118,33 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
             layer, [Encoding.UTF8.GetBytes("size"), .. Enumerable.Range(0, Leaves).Select(leaf => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(Leaf(leaf)))], CancellationToken.None);
 
         Assert.NotNull(hash);
-        Assert.InRange(hash.Seq, acknowledged, tried);
-        Assert.Equal(hash.Seq == 1 ? 1 : Leaves + 1, hash.Fields.Count);
-        Assert.All(hash.Fields, field => Assert.Equal(hash.Seq.ToString(CultureInfo.InvariantCulture), Encoding.UTF8.GetString(field.Value.Span)));
-        for (var seq = 2UL; seq <= hash.Seq; seq++)
+        var value = NumberOf(hash.Fields[0]);
+        Assert.InRange(value, acknowledged, tried);
+        Assert.InRange(hash.Seq, value, ulong.MaxValue);
+        Assert.Equal(value == 1 ? 1 : Leaves + 1, hash.Fields.Count);
+        Assert.All(hash.Fields, field => Assert.Equal(value, NumberOf(field)));
+        for (var written = 2UL; written <= value; written++)
         {
-            var reads = Enumerable.Range(0, BlobsPerCommit).Select(i => new BlobRead(layer, BlobOf(seq, i), 0, new byte[BlobBytesOf(vmo, seq).Length])).ToArray();
+            var expected = BlobBytesOf(vmo, written);
+            var reads = Enumerable.Range(0, BlobsPerCommit).Select(i => new BlobRead(layer, BlobOf(written, i), 0, new byte[expected.Length])).ToArray();
             Assert.All(await pages.ReadBlobsAsync(reads, CancellationToken.None), Assert.True);
-            Assert.All(reads, read => Assert.Equal(BlobBytesOf(vmo, seq), read.Destination.ToArray()));
+            Assert.All(reads, read => Assert.Equal(expected, read.Destination.ToArray()));
         }
     }
 
     private static StoreField Field(string name, ulong value) =>
         new(Encoding.UTF8.GetBytes(name), Encoding.UTF8.GetBytes(value.ToString(CultureInfo.InvariantCulture)));
 
+    private static ulong NumberOf(StoreField field) => ulong.Parse(Encoding.UTF8.GetString(field.Value.Span), CultureInfo.InvariantCulture);
+
     private static string Leaf(int leaf) => string.Create(CultureInfo.InvariantCulture, $"l{leaf:d8}");
 
-    private static BlobId BlobOf(ulong seq, int i) => new(1, ((uint)seq * BlobsPerCommit) + (uint)i);
+    private static BlobId BlobOf(ulong value, int i) => new(1, ((uint)value * BlobsPerCommit) + (uint)i);
 
-    private static byte[] BlobBytesOf(Koid vmo, ulong seq)
+    private static byte[] BlobBytesOf(Koid vmo, ulong value)
     {
         var bytes = new byte[5 * Limits.PageBytes];
-        new Random((int)((vmo.Value * 1_000_000) + seq)).NextBytes(bytes);
+        new Random((int)((vmo.Value * 1_000_000) + value)).NextBytes(bytes);
         return bytes;
     }
 }
