@@ -1,8 +1,13 @@
+using System.Diagnostics;
+
 namespace VmoCluster.Harness;
 
 /// <summary>Several nodes as one cluster on a redis-server of their own, or on one that the test shares between clusters by prefix.</summary>
 public sealed class SiloCluster : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly HttpClient Pages = new() { Timeout = TimeSpan.FromSeconds(10) };
+
     private readonly List<SiloProcess> _silos = [];
     private readonly bool _isRedisOurs;
     private readonly SiloOptions _options;
@@ -20,7 +25,7 @@ public sealed class SiloCluster : IAsyncDisposable
     /// <summary>All gRPC endpoints, for a client that fails over.</summary>
     public IReadOnlyList<Uri> Endpoints => [.. _silos.Select(silo => silo.Endpoint)];
 
-    /// <summary>Starts a cluster; each silo has joined when this returns.</summary>
+    /// <summary>Starts a cluster and waits until each silo sees all of them.</summary>
     public static async Task<SiloCluster> StartAsync(int count, SiloOptions? options = null, RedisServer? redis = null)
     {
         var ours = redis is null;
@@ -33,6 +38,7 @@ public sealed class SiloCluster : IAsyncDisposable
                 await cluster.AddAsync();
             }
 
+            await cluster.WaitForMembersAsync(count);
             return cluster;
         }
         catch
@@ -50,6 +56,24 @@ public sealed class SiloCluster : IAsyncDisposable
         return silo;
     }
 
+    /// <summary>Waits until each silo that runs sees so many active ones. What they logged is in the failure.</summary>
+    public async Task WaitForMembersAsync(int count)
+    {
+        var (began, wanted) = (Stopwatch.GetTimestamp(), $"Active silos: {count}.");
+        foreach (var silo in _silos)
+        {
+            while (!silo.HasExited && !(await PageAsync(silo)).Contains(wanted, StringComparison.Ordinal))
+            {
+                if (Stopwatch.GetElapsedTime(began) > Patience)
+                {
+                    throw new TimeoutException($"{silo.Http} does not show '{wanted}' but: {await PageAsync(silo)}\n{Logs}");
+                }
+
+                await Task.Delay(50);
+            }
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var silo in _silos)
@@ -60,6 +84,20 @@ public sealed class SiloCluster : IAsyncDisposable
         if (_isRedisOurs)
         {
             await Redis.DisposeAsync();
+        }
+    }
+
+    private string Logs => string.Join('\n', _silos.Select(silo => $"--- {silo.Http}, {(silo.HasExited ? $"ended with {silo.ExitCode}" : "running")}\n{silo.Log}"));
+
+    private static async Task<string> PageAsync(SiloProcess silo)
+    {
+        try
+        {
+            return await Pages.GetStringAsync(silo.Http);
+        }
+        catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException)
+        {
+            return failure.Message;
         }
     }
 }
