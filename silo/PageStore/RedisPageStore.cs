@@ -14,11 +14,9 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     private const int UnlinkBatch = 512;
     private const int ScanBatch = 512;
 
-    // Lua's unpack takes fewer than 8,000 values; a commit's fields and blobs are limited well below (Limits.CommitLeavesMax).
-    private const int ScriptValuesMax = 7_000;
-
     private readonly StoreConnection _commits = connections.Commits;
     private readonly IDatabase _reads = connections.Reads.Database;
+    private readonly CommitSender _sender = new(connections.Commits, watch, keys);
     private readonly BlobReader _blobs = new(connections.Reads.Database, keys);
 
     /// <inheritdoc/>
@@ -65,14 +63,14 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     public async ValueTask<bool> CreateAsync(
         Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, CancellationToken cancellation)
     {
-        RequireHome(vmo, layer);
+        StoredFields.RequireHome(vmo, layer);
         if (watch.IsNearlyFull)
             throw new StoreException(VmoStatus.NoSpace, "The store is full.");
         var values = new List<RedisValue>((2 * (layerFields.Count + recordFields.Count)) + 12) { 2 * (layerFields.Count + 2) };
         values.AddRange(["seq", 1, "layout", StoreIdentity.LayoutNow]);
-        AddFields(values, layerFields);
+        StoredFields.Add(values, layerFields);
         values.AddRange(["owner", owner.ToString(), "seq", 1, "layout", StoreIdentity.LayoutNow]);
-        AddFields(values, recordFields);
+        StoredFields.Add(values, recordFields);
         var created = await EvaluateAsync(
             "create", scripts.Create, [keys.Record(vmo), keys.Tombstone(vmo), keys.Layer(layer)], [.. values], watch.ReplicasOfStructure, cancellation);
         return (int)created == 1;
@@ -94,9 +92,9 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
             },
             cancellation);
         if (record.Length > 0)
-            return new(Existence.Exists, ToHash(record, vmo.ToString()));
+            return new(Existence.Exists, StoredFields.ToHash(record, vmo.ToString()));
         return tombstone.Length > 0
-            ? new(Existence.Tombstone, new(default, 0, [.. tombstone.Select(entry => new StoreField(entry.Name, entry.Value))]))
+            ? new(Existence.Tombstone, new(default, 0, [.. tombstone.Where(entry => entry.Name != "layout").Select(entry => new StoreField(entry.Name, entry.Value))]))
             : new(Existence.Nothing, null);
     }
 
@@ -111,7 +109,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
             "load-layer", asked.Length, () => _reads.HashGetAsync(keys.Layer(layer), asked, CommandFlags.DemandMaster), cancellation);
         if (found[0].IsNull)
             return null;
-        RequireLayout(found[1], layer.ToString());
+        StoredFields.RequireLayout(found[1], layer.ToString());
         var fields = new List<StoreField>(names.Count);
         for (var i = 0; i < names.Count; i++)
         {
@@ -130,9 +128,9 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     public async IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(
         LayerId layer, ReadOnlyMemory<byte> prefix, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var found = _reads.HashScanAsync(keys.Layer(layer), GlobOf(prefix.Span), ScanBatch, flags: CommandFlags.DemandMaster);
+        var found = _reads.HashScanAsync(keys.Layer(layer), StoredFields.GlobOf(prefix.Span), ScanBatch, flags: CommandFlags.DemandMaster);
         await foreach (var portion in PortionsAsync(found, entry => new StoreField(entry.Name, entry.Value), "scan-layer", cancellation))
-            yield return [.. portion.Where(field => !IsOurs(field.Name.Span))];
+            yield return [.. portion.Where(field => !StoredFields.IsOurs(field.Name.Span))];
     }
 
     /// <inheritdoc/>
@@ -152,12 +150,12 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     /// <inheritdoc/>
     public async ValueTask<CommitOutcome> CommitAsync(StoreCommit commit)
     {
-        Require(commit);
+        CommitSender.Require(commit);
         var isFreeing = commit.IsStructure || commit.IsRelease;
         if (watch.IsNearlyFull && !isFreeing)
             return CommitOutcome.Full;
         var operation = PageStoreTelemetry.Begin("commit", commit.Blobs.Count + 1, time);
-        var (outcome, error) = await SendAsync(commit, isFreeing ? scripts.CommitWhenFull : scripts.Commit);
+        var (outcome, error) = await _sender.SendAsync(commit, isFreeing ? scripts.CommitWhenFull : scripts.Commit);
         operation.End(error is null ? null : StoreFaults.Kind(error));
         return outcome;
     }
@@ -166,7 +164,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     public async ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer)
     {
         if (target == CommitTarget.Layer)
-            RequireHome(vmo, layer);
+            StoredFields.RequireHome(vmo, layer);
         var operation = PageStoreTelemetry.Begin("settle", 1, time);
         try
         {
@@ -210,11 +208,11 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
         Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation)
     {
         if (target == CommitTarget.Layer)
-            RequireHome(vmo, layer);
-        foreach (var batch in names.Chunk(ScriptValuesMax / 2))
+            StoredFields.RequireHome(vmo, layer);
+        foreach (var batch in names.Chunk(StoredFields.ScriptValuesMax / 2))
         {
             foreach (var name in batch)
-                RequireNotOurs(name.Span);
+                StoredFields.RequireNotOurs(name.Span);
             RedisValue[] values = [owner.ToString(), .. batch.Select(name => (RedisValue)name)];
             var removed = await EvaluateAsync(
                 "remove", scripts.Remove, [keys.Record(vmo), keys.Target(vmo, target, layer)], values, watch.ReplicasOfChange, cancellation);
@@ -230,10 +228,10 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
         Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation)
     {
         foreach (var layer in layers)
-            RequireHome(vmo, layer);
+            StoredFields.RequireHome(vmo, layer);
         // A tombstone of nothing would be no hash at all: its layout makes it one.
         var values = new List<RedisValue> { owner.ToString(), Limits.TombstoneKeepMs, "layout", StoreIdentity.LayoutNow };
-        AddFields(values, tombstone);
+        StoredFields.Add(values, tombstone);
         var erased = await EvaluateAsync(
             "erase",
             scripts.Erase,
@@ -253,78 +251,6 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
             await foreach (var portion in PortionsAsync(found, keys.KoidOf, "scan-vmos", cancellation))
                 yield return [.. portion.Where(koid => !koid.IsNone)];
         }
-    }
-
-    private async Task<(CommitOutcome Outcome, Exception? Error)> SendAsync(StoreCommit commit, StoreScript script)
-    {
-        // Nothing is awaited between the first SET and the script: that they go down one connection in this order is what makes the
-        // EXISTS in the script mean something cheap. If a SET fails, the script sees that the blob is missing.
-        var sets = new Task[commit.Blobs.Count];
-        var sent = 0;
-        var bytes = 0L;
-        CommitOutcome outcome;
-        Exception? error = null;
-        try
-        {
-            foreach (var blob in commit.Blobs)
-            {
-                var value = BlobBytes.Join(blob.Bytes);
-                bytes += value.Length();
-                sets[sent++] = _commits.Database.StringSetAsync(keys.Blob(commit.Layer, blob.Id), value, flags: CommandFlags.DemandMaster);
-            }
-
-            var replicas = commit.IsStructure ? watch.ReplicasOfStructure : watch.ReplicasOfChange;
-            var code = (int)await _commits.EvaluateAsync(script, KeysOf(commit), ValuesOf(commit), replicas);
-            outcome = code switch
-            {
-                1 => CommitOutcome.Applied,
-                -1 => CommitOutcome.Fenced,
-                -2 => CommitOutcome.Stale,
-                -3 => CommitOutcome.BlobMissing,
-                _ => throw new InvalidOperationException($"The commit script answered {code}."),
-            };
-        }
-        catch (Exception failure) when (StoreFaults.IsStoreTrouble(failure))
-        {
-            (outcome, error) = (StoreFaults.Outcome(failure), failure);
-        }
-
-        var unset = await FirstFailureAsync(sets.AsMemory(0, sent));
-        if (outcome == CommitOutcome.BlobMissing && unset is not null && StoreFaults.Outcome(unset) is CommitOutcome.Full or CommitOutcome.Refused)
-            (outcome, error) = (StoreFaults.Outcome(unset!), unset);
-        if (outcome == CommitOutcome.Applied)
-            PageStoreTelemetry.AddWritten(bytes);
-        return (outcome, error);
-    }
-
-    private static async Task<Exception?> FirstFailureAsync(ReadOnlyMemory<Task> sets)
-    {
-        Exception? first = null;
-        for (var i = 0; i < sets.Length; i++)
-        {
-            var set = sets.Span[i];
-            await set.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            first ??= set.Exception?.InnerException;
-        }
-
-        return first;
-    }
-
-    private RedisKey[] KeysOf(StoreCommit commit)
-    {
-        var names = new RedisKey[2 + commit.Blobs.Count];
-        names[0] = keys.Record(commit.Vmo);
-        names[1] = keys.Target(commit.Vmo, commit.Target, commit.Layer);
-        for (var i = 0; i < commit.Blobs.Count; i++)
-            names[2 + i] = keys.Blob(commit.Layer, commit.Blobs[i].Id);
-        return names;
-    }
-
-    private static RedisValue[] ValuesOf(StoreCommit commit)
-    {
-        var values = new List<RedisValue>(4 + (2 * commit.Fields.Count)) { commit.Owner.ToString(), commit.Seq, "seq", commit.Seq + 1 };
-        AddFields(values, commit.Fields);
-        return [.. values];
     }
 
     private async Task<RedisResult> EvaluateAsync(
@@ -361,84 +287,5 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
                 yield return portion;
             cancellation.ThrowIfCancellationRequested();
         }
-    }
-
-    // Bytes of a name that a pattern would read as wildcards are escaped; a prefix is any bytes at all.
-    private static RedisValue GlobOf(ReadOnlySpan<byte> prefix)
-    {
-        var glob = new List<byte>((2 * prefix.Length) + 1);
-        foreach (var b in prefix)
-        {
-            if (b is (byte)'*' or (byte)'?' or (byte)'[' or (byte)']' or (byte)'\\' or (byte)'^')
-                glob.Add((byte)'\\');
-            glob.Add(b);
-        }
-
-        glob.Add((byte)'*');
-        return glob.ToArray();
-    }
-
-    private static void AddFields(List<RedisValue> values, IReadOnlyList<StoreField> fields)
-    {
-        foreach (var field in fields)
-        {
-            RequireNotOurs(field.Name.Span);
-            values.Add(field.Name);
-            values.Add(field.Value);
-        }
-    }
-
-    private static StoredHash ToHash(HashEntry[] entries, string whose)
-    {
-        var fields = new List<StoreField>(entries.Length);
-        RedisValue owner = default, seq = default, layout = default;
-        foreach (var entry in entries)
-        {
-            if (entry.Name == "owner")
-                owner = entry.Value;
-            else if (entry.Name == "seq")
-                seq = entry.Value;
-            else if (entry.Name == "layout")
-                layout = entry.Value;
-            else
-                fields.Add(new(entry.Name, entry.Value));
-        }
-
-        RequireLayout(layout, whose);
-        if (owner.IsNull || !ulong.TryParse((string?)seq, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
-            throw new StoreException(VmoStatus.DataIntegrity, $"The record {whose} has no owner or no seq.");
-        return new(Owner.Parse((string)owner!), number, fields);
-    }
-
-    private static void RequireLayout(RedisValue layout, string whose)
-    {
-        if (layout != StoreIdentity.LayoutNow)
-        {
-            throw new StoreException(
-                VmoStatus.DataIntegrity, $"{whose} has layout {(layout.IsNull ? "none" : (string?)layout)}; this build knows {StoreIdentity.LayoutNow}.");
-        }
-    }
-
-    private static void Require(StoreCommit commit)
-    {
-        if (commit.Target == CommitTarget.Layer || commit.Blobs.Count > 0)
-            RequireHome(commit.Vmo, commit.Layer);
-        if (commit.Fields.Count == 0 || 2 * commit.Fields.Count > ScriptValuesMax || commit.Blobs.Count > ScriptValuesMax)
-            throw new ArgumentException($"A commit sets 1 to {ScriptValuesMax / 2} fields and {ScriptValuesMax} blobs; this one {commit.Fields.Count} and {commit.Blobs.Count}.", nameof(commit));
-    }
-
-    private static void RequireHome(Koid vmo, LayerId layer)
-    {
-        if (layer.Home != vmo)
-            throw new ArgumentException($"Layer {layer} does not lie in the hash slot of VMO {vmo}.", nameof(layer));
-    }
-
-    private static bool IsOurs(ReadOnlySpan<byte> name) =>
-        name.SequenceEqual("owner"u8) || name.SequenceEqual("seq"u8) || name.SequenceEqual("layout"u8);
-
-    private static void RequireNotOurs(ReadOnlySpan<byte> name)
-    {
-        if (IsOurs(name))
-            throw new ArgumentException("The fields owner, seq and layout are the store's own.", nameof(name));
     }
 }
