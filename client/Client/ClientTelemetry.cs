@@ -14,7 +14,8 @@ internal static class ClientTelemetry
     public const string JoinedTag = "vmo.joined";
 
     private static readonly Histogram<double> CallDuration = Telemetry.Meter.CreateHistogram<double>(
-        CallDurationName, "s", "Time of one call of the client, its retries included.");
+        CallDurationName, "s", "Time of one call of the client, its retries included.",
+        advice: new() { HistogramBucketBoundaries = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15] });
 
     private static readonly Counter<long> Retries = Telemetry.Meter.CreateCounter<long>(
         RetriesName, "{retry}", "Attempts after the first, by what the one before ended with.");

@@ -65,6 +65,7 @@ internal sealed class GrpcEndpoint : IDisposable
     {
         // A proxy of the environment is for the way out, not for the cluster.
         UseProxy = false,
+        ActivityHeadersPropagator = RecordedContext.Instance,
         EnableMultipleHttp2Connections = true,
         ConnectTimeout = TimeSpan.FromSeconds(3),
         PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
