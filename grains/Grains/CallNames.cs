@@ -2,13 +2,13 @@ using VmoCluster.Messages;
 
 namespace VmoCluster.Grains;
 
-/// <summary>The names under which calls are measured: few, and the same everywhere.</summary>
+/// <summary>The names under which calls are measured: few, and those of the client and the doors.</summary>
 public static class CallNames
 {
     public static string Of(VmoCall call) => call switch
     {
-        GetSizeCall => "get-size",
-        SetSizeCall => "set-size",
+        GetSizeCall => "get_size",
+        SetSizeCall => "set_size",
         OpRangeCall op => op.Op switch
         {
             VmoOp.Commit => "commit",
@@ -17,11 +17,11 @@ public static class CallNames
             VmoOp.Lookup => "lookup",
             _ => "op",
         },
-        GetNameCall => "get-name",
-        SetNameCall => "set-name",
-        GetContentSizeCall => "get-content-size",
-        SetContentSizeCall => "set-content-size",
-        InfoCall => "info",
+        GetNameCall => "get_name",
+        SetNameCall => "set_name",
+        GetContentSizeCall => "get_content_size",
+        SetContentSizeCall => "set_content_size",
+        InfoCall => "get_info",
         SignalCall => "signal",
         WaitCall => "wait",
         DuplicateCall => "duplicate",
@@ -30,7 +30,7 @@ public static class CallNames
         RevokeCall => "revoke",
         RenewCall => "renew",
         ConfirmCall => "confirm",
-        OperatorHandleCall => "operator-handle",
+        OperatorHandleCall => "operator_handle",
         _ => "other",
     };
 }

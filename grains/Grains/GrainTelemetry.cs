@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Grains;
@@ -19,7 +20,7 @@ public sealed class GrainTelemetry : IDisposable
 
     private static readonly Counter<long> BlobsUnlinked = Telemetry.Meter.CreateCounter<long>("vmo.blobs.unlinked", "{blob}", "Blobs freed because no slot names them.");
 
-    private static readonly Counter<long> InvariantsBroken = Telemetry.Meter.CreateCounter<long>("vmo.invariants.broken", "{invariant}", "Beliefs of the core that turned out false. Each is a bug.");
+    private static readonly Counter<long> InvariantsBroken = Telemetry.Meter.CreateCounter<long>("vmo.invariants.broken", "{failure}", "Beliefs of ours that turned out false; the activation was ended. Each is a bug.");
 
     private readonly Meter _meter = new(Telemetry.Name);
     private long _activations;
@@ -47,8 +48,16 @@ public sealed class GrainTelemetry : IDisposable
         if (!Telemetry.Source.HasListeners())
             return null;
         var activity = Telemetry.Source.StartActivity("vmo.grain/" + call);
-        activity?.SetTag("vmo.koid", koid.Value);
+        activity?.SetTag("vmo.koid", (long)koid.Value);
         return activity;
+    }
+
+    /// <summary>A call has been answered in the turn it came in.</summary>
+    public static void CalledAtOnce(string call, Koid koid, VmoStatus status, long started)
+    {
+        using var activity = Start(call, koid);
+        activity?.SetStartTime(DateTime.UtcNow - Stopwatch.GetElapsedTime(started)).SetTag("vmo.status", status.ToZxName());
+        Called(call, status, started);
     }
 
     /// <summary>A call has been answered.</summary>
@@ -58,14 +67,55 @@ public sealed class GrainTelemetry : IDisposable
             CallDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, new("vmo.call", call), new("vmo.status", status.ToZxName()));
     }
 
+    /// <summary>
+    /// A span for a commit; null when nobody listens. A commit carries the changes of many calls and begins in whatever turn the one before
+    /// has ended: its span belongs to the first call that is traced, and links to the others.
+    /// </summary>
+    public static Activity? StartCommit(StoreCommit commit, IEnumerable<Ticket> waiting)
+    {
+        Activity.Current = null;
+        if (!Telemetry.Source.HasListeners())
+            return null;
+        ActivityContext parent = default;
+        List<ActivityLink>? links = null;
+        foreach (var call in waiting.Select(ticket => ((PendingReply)ticket).Span).Distinct())
+        {
+            if (!call.TraceFlags.HasFlag(ActivityTraceFlags.Recorded))
+                continue;
+            if (parent == default)
+                parent = call;
+            else
+                (links ??= []).Add(new(call));
+        }
+
+        var activity = Telemetry.Source.StartActivity("vmo.commit", ActivityKind.Internal, parent, tags: null, links);
+        return activity?.SetTag("vmo.koid", (long)commit.Vmo.Value).SetTag("vmo.target", NameOf(commit.Target))
+            .SetTag("vmo.fields", commit.Fields.Count).SetTag("vmo.blobs", commit.Blobs.Count);
+    }
+
     /// <summary>A commit has come to an outcome.</summary>
     public static void Committed(StoreCommit commit, CommitOutcome outcome, long started)
     {
         if (CommitDuration.Enabled)
-            CommitDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, new("vmo.outcome", outcome.ToString()), new("vmo.target", commit.Target.ToString()));
+            CommitDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, new("vmo.outcome", NameOf(outcome)), new("vmo.target", NameOf(commit.Target)));
         if (outcome == CommitOutcome.Applied && commit.Blobs.Count > 0)
             CommitPages.Add(commit.Blobs.Sum(blob => (long)(blob.Bytes.Sum(piece => (long)piece.Length) / Limits.PageBytes)));
     }
+
+    /// <summary>An outcome's name in metrics and spans.</summary>
+    public static string NameOf(CommitOutcome outcome) => outcome switch
+    {
+        CommitOutcome.Applied => "applied",
+        CommitOutcome.Fenced => "fenced",
+        CommitOutcome.Stale => "stale",
+        CommitOutcome.BlobMissing => "blob-missing",
+        CommitOutcome.Full => "full",
+        CommitOutcome.Refused => "refused",
+        _ => "unknown",
+    };
+
+    /// <summary>A target's name in metrics and spans.</summary>
+    public static string NameOf(CommitTarget target) => target == CommitTarget.Record ? "record" : "layer";
 
     /// <summary>Blobs were freed.</summary>
     public static void Unlinked(long blobs) => BlobsUnlinked.Add(blobs);

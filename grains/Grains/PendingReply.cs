@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using VmoCluster.Core.Machine;
 
 namespace VmoCluster.Grains;
@@ -5,6 +6,9 @@ namespace VmoCluster.Grains;
 /// <summary>A ticket of this shell: whoever waits for one reply.</summary>
 internal abstract class PendingReply : Ticket
 {
+    /// <summary>The span of the call; none when it is not traced.</summary>
+    public ActivityContext Span { get; set; }
+
     /// <summary>The reply the core has given.</summary>
     public abstract void Set(object reply);
 

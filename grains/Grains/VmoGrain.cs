@@ -53,7 +53,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         var started = Stopwatch.GetTimestamp();
         if (_shell?.TryRead(reads) is { } replies)
         {
-            GrainTelemetry.Called("read", StatusOf(replies.Outcomes), started);
+            GrainTelemetry.CalledAtOnce("read", Koid, StatusOf(replies.Outcomes), started);
             return new(replies);
         }
 

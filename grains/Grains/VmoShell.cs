@@ -50,6 +50,7 @@ internal sealed class VmoShell : IDisposable
     /// <summary>Takes a call and its ticket.</summary>
     public Task<T> AskAsync<T>(PendingReply<T> ticket, VmoInput input)
     {
+        ticket.Span = Activity.Current?.Context ?? default;
         if (IsValid)
             Feed(input);
         else
@@ -120,7 +121,7 @@ internal sealed class VmoShell : IDisposable
                     _ = LoadAsync(load);
                     break;
                 case SendCommit send:
-                    _ = CommitAsync(send.Commit);
+                    _ = CommitAsync(send);
                     break;
                 case SendSettle settle:
                     _ = SettleAsync(settle);
@@ -207,8 +208,9 @@ internal sealed class VmoShell : IDisposable
         }
     }
 
-    private async Task CommitAsync(StoreCommit commit)
+    private async Task CommitAsync(SendCommit send)
     {
+        var commit = send.Commit;
         // Not sent: as good as refused by the fence, for whoever made us give up goes on to take the VMO.
         if (_isGivenUp)
         {
@@ -218,11 +220,12 @@ internal sealed class VmoShell : IDisposable
         }
 
         var started = Stopwatch.GetTimestamp();
-        using var activity = Telemetry.Source.HasListeners() ? Telemetry.Source.StartActivity("vmo.commit") : null;
-        activity?.SetTag("vmo.koid", commit.Vmo.Value).SetTag("vmo.target", commit.Target.ToString()).SetTag("vmo.fields", commit.Fields.Count).SetTag("vmo.blobs", commit.Blobs.Count);
+        var activity = GrainTelemetry.StartCommit(commit, send.Waiting);
         var outcome = await _services.Store.CommitAsync(commit);
         GrainTelemetry.Committed(commit, outcome, started);
-        activity?.SetTag("vmo.outcome", outcome.ToString());
+        activity?.SetTag("vmo.outcome", GrainTelemetry.NameOf(outcome)).Dispose();
+        // What the machine begins now is for others.
+        Activity.Current = null;
         Feed(new CommitDone(outcome));
     }
 

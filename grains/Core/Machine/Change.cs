@@ -42,6 +42,9 @@ internal abstract class Change(CallHead head, CommitTarget target, string name, 
     /// <summary>How often a batch of it was settled as not applied.</summary>
     public int Attempts { get; set; }
 
+    /// <summary>Those who wait, a message once for each of its writes.</summary>
+    public IEnumerable<Ticket> Waiting => (_writers ?? []).Select(writer => writer.Group.Ticket).Concat(_callers ?? []);
+
     public void AddWaiter(WriteGroup group, int item) => (_writers ??= []).Add((group, item));
 
     public void AddWaiter(Ticket ticket) => (_callers ??= []).Add(ticket);

@@ -228,7 +228,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         }
 
         (_layerFlight, _flightSeq) = (batch, commit.Seq);
-        state.Effects.Add(new SendCommit(commit));
+        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting)));
         return true;
     }
 
@@ -259,7 +259,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
         Take(batch.Decided.Count);
         (_recordFlight, _flightSeq) = (batch, commit.Seq);
-        state.Effects.Add(new SendCommit(commit));
+        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting)));
         return true;
     }
 

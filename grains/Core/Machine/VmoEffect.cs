@@ -25,7 +25,9 @@ public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
 }
 
 /// <summary>Send a commit; one at a time. Result: <see cref="CommitDone"/>.</summary>
-public sealed record SendCommit(StoreCommit Commit) : VmoEffect;
+/// <param name="Commit">What to send.</param>
+/// <param name="Waiting">Those who wait for it. To be looked at in the turn of the effect: later they may have been answered.</param>
+public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting) : VmoEffect;
 
 /// <summary>Settle the commit in flight, after a pause. Result: <see cref="SettleDone"/>.</summary>
 public sealed record SendSettle(CommitTarget Target, int AfterMs) : VmoEffect;

@@ -11,6 +11,9 @@ internal sealed class WriteGroup(Ticket ticket, int count)
     private ulong _version;
     private bool _isFromMemory;
 
+    /// <summary>Who sent the message.</summary>
+    public Ticket Ticket { get; } = ticket;
+
     public bool Settle(int item, Outcome outcome, ulong version, bool fromMemory)
     {
         _isFromMemory |= fromMemory;
@@ -21,5 +24,5 @@ internal sealed class WriteGroup(Ticket ticket, int count)
     }
 
     // One write of the message that was answered from memory makes the whole answer one that needs the lease.
-    public Answer ToAnswer() => new(ticket, new WriteReplies { Outcomes = _outcomes, Version = _version }, _isFromMemory);
+    public Answer ToAnswer() => new(Ticket, new WriteReplies { Outcomes = _outcomes, Version = _version }, _isFromMemory);
 }
