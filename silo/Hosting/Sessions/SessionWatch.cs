@@ -18,6 +18,7 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        HostingTelemetry.ShowZeros();
         while (!stoppingToken.IsCancellationRequested)
         {
             try
