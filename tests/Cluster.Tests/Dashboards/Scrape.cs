@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace VmoCluster.Cluster.Tests.Dashboards;
@@ -6,6 +7,7 @@ namespace VmoCluster.Cluster.Tests.Dashboards;
 internal sealed partial class Scrape
 {
     private readonly Dictionary<string, (string Type, HashSet<string> Labels)> _metrics = [];
+    private readonly Dictionary<string, double> _values = [];
 
     public IReadOnlyDictionary<string, (string Type, HashSet<string> Labels)> Metrics => _metrics;
 
@@ -18,11 +20,17 @@ internal sealed partial class Scrape
             if (TypeLine().Match(line) is { Success: true } type)
                 scrape._metrics[type.Groups[1].Value] = (type.Groups[2].Value, []);
             else if (SeriesLine().Match(line) is { Success: true } series)
+            {
                 scrape.Take(series.Groups[1].Value, LabelName().Matches(series.Groups[2].Value).Select(l => l.Groups[1].Value));
+                scrape._values[series.Groups[1].Value] = scrape.Sum(series.Groups[1].Value) + double.Parse(series.Groups[3].Value, CultureInfo.InvariantCulture);
+            }
         }
 
         return scrape;
     }
+
+    /// <summary>A metric's series added up; 0 if it has none.</summary>
+    public double Sum(string metric) => _values.GetValueOrDefault(metric);
 
     // A histogram's series have suffixes; le and the exporter's own labels are not ours.
     private void Take(string series, IEnumerable<string> labels)
@@ -34,7 +42,7 @@ internal sealed partial class Scrape
     [GeneratedRegex(@"^# TYPE (vmo_\w+) (\w+)")]
     private static partial Regex TypeLine();
 
-    [GeneratedRegex(@"^(vmo_\w+)(\{.*\})? ")]
+    [GeneratedRegex(@"^(vmo_\w+)(\{.*\})? (\S+)")]
     private static partial Regex SeriesLine();
 
     [GeneratedRegex(@"[{,](\w+)=""")]

@@ -47,21 +47,17 @@ internal sealed partial class Pod : IAsyncDisposable
                 Project(secret, secrets, mounts[mount.MountPath]);
         }
 
-        string OnThisMachine(string text)
-        {
-            foreach (var (host, at) in hosts)
-                text = Regex.Replace(text, $@"(?<![\w.-]){Regex.Escape(host)}(?=:\d)", at);
-            foreach (var (path, at) in mounts)
-                text = Regex.Replace(text, $@"(?<![\w.-]){Regex.Escape(path)}(?![\w-])", at);
-            return text;
-        }
+        // In one pass: what a name was replaced by may contain another (/tmp).
+        var names = string.Join('|', hosts.Keys.Select(h => Regex.Escape(h) + @"(?=:\d)").Concat(mounts.Keys.Select(m => Regex.Escape(m) + @"(?![\w-])")));
+        string OnThisMachine(string text) =>
+            Regex.Replace(text, $@"(?<![\w./-])(?:{names})", m => hosts.GetValueOrDefault(m.Value) ?? mounts[m.Value]);
 
         var environment = new Dictionary<string, string>();
         foreach (var variable in container.Env)
             environment[variable.Name] = OnThisMachine(ValueOf(variable, name, address, secrets, environment));
-        List<string> command = [.. (IEnumerable<string>?)container.Command ?? entrypoint, .. (IEnumerable<string>?)container.Args ?? []];
-        return new(container, name, address,
-            RunningProgram.Start(name, folder, command.Select(c => OnThisMachine(Expand(c, environment))), environment));
+        IEnumerable<string> Said(IEnumerable<string>? words) => (words ?? []).Select(word => OnThisMachine(Expand(word, environment)));
+        List<string> command = [.. container.Command is null ? entrypoint : Said(container.Command), .. Said(container.Args)];
+        return new(container, name, address, RunningProgram.Start(name, folder, command, environment));
     }
 
     /// <summary>Asks a probe once: what the kubelet would find. A TCP probe holds when the port takes a connection.</summary>
