@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Unicode;
 using VmoCluster.Cli.Output;
 using VmoCluster.Cli.Parsing;
 using VmoCluster.Cli.Verbs;
@@ -65,6 +66,7 @@ internal sealed class CommandLine
         {
             if (TryHelp(parsed) is { } done)
                 return done;
+            ThrowIfMangled(args);
             ThrowIfWrong(parsed, args);
             var given = _surroundings.Environment("VMO_ENDPOINT");
             var endpoints = parsed.GetValue(_endpoint) is { } option ? Endpoints.Parse(option, "--endpoint")
@@ -113,6 +115,13 @@ internal sealed class CommandLine
         }
 
         return null;
+    }
+
+    // Bytes that are no UTF-8 have become U+FFFD before we see them. A name or path changed that way would be another one.
+    private static void ThrowIfMangled(string[] args)
+    {
+        if (args.Any(a => a.Contains('\uFFFD', StringComparison.Ordinal)) && !Utf8.IsValid(File.ReadAllBytes("/proc/self/cmdline")))
+            throw new VmoException(VmoStatus.InvalidArgs, "an argument is not valid UTF-8");
     }
 
     private void ThrowIfWrong(ParseResult parsed, string[] args)

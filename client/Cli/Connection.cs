@@ -17,6 +17,8 @@ internal sealed class Connection(Surroundings surroundings, IReadOnlyList<Uri> e
     /// <summary>How long to wait for an endpoint to listen: a node that is just starting is worth a moment. With --timeout the user says it.</summary>
     public TimeSpan ListensWithin { get; init; } = TimeSpan.FromSeconds(1);
 
+    public IReadOnlyList<Uri> Endpoints => endpoints;
+
     /// <summary>The endpoints, for messages.</summary>
     public string Where => string.Join(", ", endpoints.Select(e => e.GetLeftPart(UriPartial.Authority)));
 
@@ -28,14 +30,28 @@ internal sealed class Connection(Surroundings surroundings, IReadOnlyList<Uri> e
         if (_client is not null)
             return _client;
         await ListeningAsync(timeout is { } most && most > TimeSpan.Zero ? most : ListensWithin, cancellation);
-        return _client = surroundings.Connect(new() { Endpoints = endpoints, Deadline = Deadline, OperatorToken = operatorToken, TimeProvider = surroundings.Time });
+        return _client = surroundings.Connect(new()
+        {
+            Endpoints = endpoints,
+            Deadline = Deadline,
+            // That somebody listens is known by now; a node that is slow to answer for the first time is as good as one that was slow later.
+            ConnectTimeout = Deadline,
+            OperatorToken = operatorToken,
+            TimeProvider = surroundings.Time,
+        });
     }
 
-    /// <summary>What a failure was really: trouble with a node that no longer listens is no connection.</summary>
+    /// <summary>
+    /// What a failure was really: trouble with an endpoint that no longer listens, or that never answered as a node does, is no connection.
+    /// </summary>
     public async Task<Exception> ExplainAsync(Exception exception)
     {
-        if (exception is not VmoException { Status: VmoStatus.Io or VmoStatus.TimedOut } || _client is null)
+        if (exception is PartlyDoneException { InnerException: { } inner } partly)
+            return await ExplainAsync(inner) is var explained && explained == inner ? partly : new PartlyDoneException(partly.Key, partly.Number, explained);
+        if (exception is not VmoException { Status: VmoStatus.Io or VmoStatus.TimedOut } refused || _client is null)
             return exception;
+        if (refused.Status == VmoStatus.Io && !_client.HasAnswered)
+            return new NoConnectionException(refused.Message);
         var reasons = await ProbeAllAsync(CancellationToken.None);
         return reasons is null ? exception : new NoConnectionException($"{reasons}; {exception.Message}");
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using VmoCluster.Cli.Operator;
 using VmoCluster.Cli.Output;
 using VmoCluster.Cli.Parsing;
 using VmoCluster.Client;
@@ -38,7 +39,7 @@ internal sealed class Run(Surroundings surroundings, ParseResult parsed, Connect
 
     /// <summary>The client with the operator's credential.</summary>
     public async Task<VmoClient> OperatorAsync(CancellationToken cancellation) =>
-        await connection.OpenAsync(await OperatorCredential.ReadAsync(surroundings, cancellation), cancellation);
+        await connection.OpenAsync(await OperatorCredential.ReadAsync(surroundings, connection.Endpoints, cancellation), cancellation);
 
     /// <summary>The VMO behind the verb's only word, or VMO_HANDLE.</summary>
     public async Task<Vmo> VmoAsync(Verb verb, CancellationToken cancellation) => await OpenAsync(FirstWord(verb), cancellation);

@@ -1,3 +1,4 @@
+using VmoCluster.Cli.Operator;
 using VmoCluster.Cli.Output;
 using VmoCluster.Client;
 
@@ -25,6 +26,9 @@ internal sealed class Surroundings
 
     /// <summary>Whether anything listens at an endpoint; null when it does, else why not.</summary>
     public Func<Uri, CancellationToken, Task<string?>> Probe { get; init; } = Endpoints.ProbeAsync;
+
+    /// <summary>Where a node on this machine keeps its operator's credential; null if none is there to be seen.</summary>
+    public Func<Uri, string?> OperatorPathOf { get; init; } = LocalNode.OperatorPathOf;
 
     /// <summary>https://no-color.org, and terminals that say they can't.</summary>
     public bool UsesColour => ErrorIsTerminal && string.IsNullOrEmpty(Environment("NO_COLOR")) && Environment("TERM") != "dumb";

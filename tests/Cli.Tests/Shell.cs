@@ -37,6 +37,7 @@ internal sealed class Shell : IDisposable
             Error = errors,
             ErrorIsTerminal = IsTerminal,
             Environment = Environment.GetValueOrDefault,
+            OperatorPathOf = _ => null,
             Probe = (_, _) => Task.FromResult(NotListening),
             Connect = options =>
             {

@@ -29,8 +29,11 @@ internal sealed class InputFile : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Whether it can only be read from the front, its length unknown.</summary>
-    public bool IsStream => _opened.Type == FileType.Fifo;
+    /// <summary>Whether it is a FIFO; one has no name worth keeping.</summary>
+    public bool IsFifo => _opened.Type == FileType.Fifo;
+
+    /// <summary>Whether it can only be read from the front, its length unknown: a FIFO, and what tells no length, such as the files of /proc.</summary>
+    public bool IsStream => IsFifo || _opened is { Type: FileType.Regular, Length: 0 };
 
     /// <summary>Bytes when it was opened; 0 for a stream.</summary>
     public ulong Length { get; }

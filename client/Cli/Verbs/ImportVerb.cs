@@ -27,7 +27,7 @@ internal sealed class ImportVerb : Verb
         var path = run.FirstWord(this) ?? throw new UsageException("what to import is missing: vmo import FILE|-");
         using var file = path == "-" ? null : InputFile.Open(path);
         var client = await run.ClientAsync(cancellation);
-        var import = new Import(client, run.Surroundings, run.Get(_name) ?? (file is { IsStream: false } ? NameVerb.Cut(Path.GetFileName(path)) : ""));
+        var import = new Import(client, run.Surroundings, run.Get(_name) ?? (file is { IsFifo: false } ? NameVerb.Cut(Path.GetFileName(path)) : ""));
         Imported made;
         if (file is { IsStream: false })
         {

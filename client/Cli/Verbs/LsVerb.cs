@@ -18,8 +18,8 @@ internal sealed class LsVerb : Verb
     public LsVerb()
         : base("ls", VerbGroup.Operator, "list all VMOs")
     {
-        Details = "Needs the operator's credential: the file that VMO_OPERATOR_FILE names, else ./vmo-data/operator. A line a VMO, in the order of their\n" +
-            "making; with --json an object a line.";
+        Details = "Needs the operator's credential: the file that VMO_OPERATOR_FILE names, else the one in the data folder of the node\n" +
+            "on this machine. A line a VMO, in the order of their making; with --json an object a line.";
         Examples = ["vmo ls", "vmo ls --label team=ci --name 'base-*' --json"];
         Add(_label);
         Add(_name);

@@ -42,12 +42,18 @@ public sealed class InputFileTests : IDisposable
     }
 
     [Fact]
-    public void An_empty_file_has_no_data()
+    public async Task A_file_that_tells_no_length_is_read_to_its_end()
     {
         var path = Path.Combine(_folder, "empty");
         File.WriteAllBytes(path, []);
-        using var input = InputFile.Open(path);
-        Assert.False(input.TryNextData(0, out _));
+        foreach (var (file, isEmpty) in new[] { (path, true), ("/proc/version", false) })
+        {
+            using var input = InputFile.Open(file);
+            Assert.True(input.IsStream);
+            Assert.False(input.TryNextData(0, out _));
+            await using var stream = input.AsStream();
+            Assert.Equal(isEmpty, await StreamPieces.FillAsync(stream, new byte[100], CancellationToken.None) == 0);
+        }
     }
 
     [Fact]

@@ -1,11 +1,11 @@
 using System.Text;
 using VmoCluster.Cli.Files;
 
-namespace VmoCluster.Cli;
+namespace VmoCluster.Cli.Operator;
 
 /// <summary>
-/// The operator's credential: the file that VMO_OPERATOR_FILE names, else the one in ./vmo-data, where a node that listens on loopback only
-/// keeps it. Read when an operator's verb needs it, by no other.
+/// The operator's credential: the file that VMO_OPERATOR_FILE names, else the one in the data folder of the node on this machine that listens
+/// at the endpoint, else the one in ./vmo-data. Read when an operator's verb needs it, by no other.
 /// </summary>
 internal static class OperatorCredential
 {
@@ -13,10 +13,11 @@ internal static class OperatorCredential
     private const int BytesMax = 4096;
 
     /// <summary>The token. AccessDenied, with what to do, if there is none.</summary>
-    public static async Task<string> ReadAsync(Surroundings surroundings, CancellationToken cancellation)
+    public static async Task<string> ReadAsync(Surroundings surroundings, IReadOnlyList<Uri> endpoints, CancellationToken cancellation)
     {
         var given = surroundings.Environment("VMO_OPERATOR_FILE");
-        var path = string.IsNullOrEmpty(given) ? DefaultPath : given;
+        var path = !string.IsNullOrEmpty(given) ? given
+            : endpoints.Select(surroundings.OperatorPathOf).FirstOrDefault(p => p is not null) ?? DefaultPath;
         var bytes = new byte[BytesMax];
         int length;
         try
