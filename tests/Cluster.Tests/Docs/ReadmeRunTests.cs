@@ -1,0 +1,34 @@
+using Xunit;
+
+namespace VmoCluster.Cluster.Tests.Docs;
+
+/// <summary>What a newcomer types, typed here.</summary>
+public sealed class ReadmeRunTests(ReadmeTerminals terminals) : IClassFixture<ReadmeTerminals>
+{
+    [Fact]
+    public async Task The_first_steps_do_what_the_README_says()
+    {
+        var shell = Readme.Block("first steps");
+        var output = await terminals.InSecondTerminalAsync(shell);
+        // What stands behind '# ' of a line that reads is what it prints.
+        var promised = shell.Split('\n').Where(l => l.StartsWith("vmo read", StringComparison.Ordinal)).Select(l => l[(l.IndexOf('#', StringComparison.Ordinal) + 1)..].Trim()).ToList();
+        Assert.NotEmpty(promised);
+        Assert.Equal(promised, output.Trim().Split('\n'));
+    }
+
+    [Fact]
+    public async Task An_image_goes_in_and_out_as_the_README_says()
+    {
+        var output = await terminals.InSecondTerminalAsync(Readme.Block("image"));
+        Assert.Equal("same", output.Trim().Split('\n')[^1]);
+    }
+
+    [Fact]
+    public async Task Ctrl_C_ends_the_node_and_the_same_command_goes_on_with_the_same_data()
+    {
+        var handle = (await terminals.InSecondTerminalAsync("H=$(vmo create --size 4096); echo kept | vmo write $H --offset 0; echo $H")).Trim();
+        Assert.Equal(0, await terminals.InterruptAsync());
+        await terminals.StartNodeAsync();
+        Assert.Equal("kept", (await terminals.InSecondTerminalAsync($"vmo read {handle} --offset 0 --length 5")).Trim());
+    }
+}
