@@ -12,20 +12,19 @@ internal sealed class VmoListing(IPageStore store)
 
     public async Task<ListReply> FindAsync(ListCall list, CancellationToken cancellation)
     {
-        var koids = new List<Koid>();
-        await foreach (var portion in store.ScanVmosAsync(cancellation))
-            koids.AddRange(portion.Where(koid => koid > list.After));
-        koids = [.. koids.Distinct().Order()];
         var found = new List<VmoInfo>();
-        foreach (var portion in koids.Chunk(LoadsAtOnce))
+        await foreach (var koids in store.ScanVmosAsync(list.After, cancellation))
         {
-            foreach (var info in await Task.WhenAll(portion.Select(koid => DescribeAsync(koid, cancellation))))
+            foreach (var portion in koids.Chunk(LoadsAtOnce))
             {
-                if (info is null || !Matches(info, list))
-                    continue;
-                if (found.Count == list.Most)
-                    return new() { Vmos = [.. found], More = true };
-                found.Add(info);
+                foreach (var info in await Task.WhenAll(portion.Select(koid => DescribeAsync(koid, cancellation))))
+                {
+                    if (info is null || !Matches(info, list))
+                        continue;
+                    if (found.Count == list.Most)
+                        return new() { Vmos = [.. found], More = true };
+                    found.Add(info);
+                }
             }
         }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using StackExchange.Redis;
 using VmoCluster.Core.Store;
@@ -243,13 +242,20 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync([EnumeratorCancellation] CancellationToken cancellation)
+    public async IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        foreach (var node in connections.Reads.Primaries)
+        // Koids are given out one after another, so asking for each is cheaper than walking all keys, most of which are blobs.
+        var last = await RunAsync("scan-vmos", 1, async () => (ulong)await _reads.StringGetAsync(keys.Koids, CommandFlags.DemandMaster), cancellation);
+        for (var next = after.Value + 1; next <= last; next += ScanBatch)
         {
-            var found = node.KeysAsync(_reads.Database, keys.RecordPattern, ScanBatch * 2);
-            await foreach (var portion in PortionsAsync(found, keys.KoidOf, "scan-vmos", cancellation))
-                yield return [.. portion.Where(koid => !koid.IsNone)];
+            var asked = new Koid[(int)Math.Min(ScanBatch, last - next + 1)];
+            for (var i = 0; i < asked.Length; i++)
+                asked[i] = new(next + (ulong)i);
+            var found = await RunAsync(
+                "scan-vmos", asked.Length, () => Task.WhenAll(asked.Select(koid => _reads.KeyExistsAsync(keys.Record(koid), CommandFlags.DemandMaster))), cancellation);
+            Koid[] portion = [.. asked.Where((_, i) => found[i])];
+            if (portion.Length > 0)
+                yield return portion;
         }
     }
 

@@ -27,8 +27,6 @@ internal sealed partial class StoreKeys
 
     public RedisKey Sessions => _prefix + "{sessions}";
 
-    public string RecordPattern => _prefix + "{*}:v";
-
     public RedisKey Request(RequestId request) => $"{_prefix}req:{request}";
 
     public RedisKey Unfinished(ulong session) => string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{sessions}}:u:{session:x}");
@@ -43,17 +41,6 @@ internal sealed partial class StoreKeys
         string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{{layer.Home.Value}}}:b:{layer.Number}:{blob.Nonce:x}.{blob.Counter:x}");
 
     public RedisKey Target(Koid vmo, CommitTarget target, LayerId layer) => target == CommitTarget.Record ? Record(vmo) : Layer(layer);
-
-    /// <summary>The koid of a record's key; none, if it is no such key after all.</summary>
-    public Koid KoidOf(RedisKey record)
-    {
-        var text = (string)record!;
-        var start = _prefix.Length + 1;
-        var end = text.Length - "}:v".Length;
-        return end > start && ulong.TryParse(text.AsSpan(start, end - start), NumberStyles.None, CultureInfo.InvariantCulture, out var koid)
-            ? new(koid)
-            : Koid.None;
-    }
 
     [GeneratedRegex("^[A-Za-z0-9._:-]{1,64}$")]
     private static partial Regex Allowed();

@@ -136,7 +136,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     public ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> EraseAsync(Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation) => throw NotHere();
-    public IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(CancellationToken cancellation) => throw NotHere();
+    public IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation) => throw NotHere();
 
     private static InvalidOperationException NotHere() => new("Sessions and ownership have no business with this call.");
 

@@ -10,6 +10,8 @@ namespace VmoCluster.Cli.Operator;
 /// </summary>
 internal static class LocalNode
 {
+    private static readonly string[] SocketTables = ["/proc/net/tcp", "/proc/net/tcp6"];
+
     private const string Listening = "0A";
     private const string DataDefault = "vmo-data";
 
@@ -51,7 +53,7 @@ internal static class LocalNode
 
     private static string? ProcessAt(int port)
     {
-        var sockets = new[] { "/proc/net/tcp", "/proc/net/tcp6" }.Where(File.Exists).SelectMany(File.ReadLines)
+        var sockets = SocketTables.Where(File.Exists).SelectMany(File.ReadLines)
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Where(f => f.Length > 9 && f[3] == Listening && f[1].EndsWith(string.Create(CultureInfo.InvariantCulture, $":{port:X4}"), StringComparison.Ordinal))
             .Select(f => $"socket:[{f[9]}]").ToHashSet();

@@ -67,6 +67,6 @@ public interface IPageStore
     ValueTask<bool> EraseAsync(
         Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation);
 
-    /// <summary>Koids of all VMOs, in any order, in portions, for the operator's list. Dying ones may be among them.</summary>
-    IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(CancellationToken cancellation);
+    /// <summary>Koids of all VMOs above one, rising, in portions, for the operator's list. Dying ones may be among them.</summary>
+    IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation);
 }

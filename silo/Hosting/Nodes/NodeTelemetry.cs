@@ -15,7 +15,7 @@ internal static class NodeTelemetry
     public static void Add(IServiceCollection services, VmoNodeOptions options)
     {
         var isExported = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(OtlpVariable));
-        services.AddOpenTelemetry()
+        var telemetry = services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("vmo-cluster", serviceVersion: VmoVersion.Text, serviceInstanceId: options.SiloName))
             .WithMetrics(metrics =>
             {
@@ -24,19 +24,23 @@ internal static class NodeTelemetry
                 {
                     metrics.AddOtlpExporter();
                 }
-            })
-            .WithTracing(traces =>
-            {
-                // Orleans' Runtime source is left out: it shows every look-up and probe. A caller's decision to trace is followed; of those
-                // who come without one, a share is traced.
-                traces.AddSource(Telemetry.Name, "Microsoft.Orleans.Application", "Microsoft.Orleans.Lifecycle")
-                    .SetSampler(new ParentBasedSampler(new TraceIdRatioBasedSampler(options.TraceRatio)))
-                    .AddAspNetCoreInstrumentation(http => http.Filter = IsWorthATrace);
-                if (isExported)
-                {
-                    traces.AddOtlpExporter();
-                }
             });
+
+        // A span that nobody will see costs a third of a small call: without an exporter there are none.
+        if (!isExported)
+        {
+            return;
+        }
+
+        telemetry.WithTracing(traces =>
+        {
+            // Orleans' Runtime source is left out: it shows every look-up and probe. A caller's decision to trace is followed; of those
+            // who come without one, a share is traced.
+            traces.AddSource(Telemetry.Name, "Microsoft.Orleans.Application", "Microsoft.Orleans.Lifecycle")
+                .SetSampler(new ParentBasedSampler(new TraceIdRatioBasedSampler(options.TraceRatio)))
+                .AddAspNetCoreInstrumentation(http => http.Filter = IsWorthATrace)
+                .AddOtlpExporter();
+        });
     }
 
     private static bool IsWorthATrace(HttpContext context) =>

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using VmoCluster.Harness;
 using Xunit;
 
 namespace VmoCluster.Cli.Tests.Node;

@@ -13,6 +13,7 @@ public sealed class SimVmo
     private readonly Random _random;
     private readonly List<VmoEffect> _pending = [];
     private readonly List<(int After, Action Run)> _late = [];
+    private readonly int _deadlineMs = 15_000;
     private uint _nonce = 1;
     private ulong _sequence;
 
@@ -44,8 +45,9 @@ public sealed class SimVmo
 
     public Instant Now => new(Milliseconds, Milliseconds);
 
+    /// <summary>A call's head, with time enough.</summary>
     public CallHead Head(HandleSecret secret, RequestId request = default) =>
-        new(secret, request, 0, 15_000, Caller.Anonymous);
+        new(secret, request, 0, _deadlineMs, Caller.Anonymous);
 
     public RequestId NextRequest() => new(99, ((ulong)Milliseconds << RequestId.CountBits) | ++_sequence);
 

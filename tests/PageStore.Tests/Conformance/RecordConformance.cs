@@ -141,10 +141,13 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
         var mine = new List<Koid>();
         for (var i = 0; i < 30; i++)
             mine.Add((await CreateAsync()).Vmo);
-        await other.Pages.CreateAsync(new(7777), First, new(new(7777), 1), [Field("size", "0")], [Field("meta", "m")], CancellationToken.None);
+        var last = (await other.Pages.AllocateKoidsAsync(7777, CancellationToken.None)).Value + 7776;
+        var theirs = new Koid(last);
+        await other.Pages.CreateAsync(theirs, First, new(theirs, 1), [Field("size", "0")], [Field("meta", "m")], CancellationToken.None);
 
-        Assert.Equal(mine.Order(), (await AllAsync(Pages.ScanVmosAsync(CancellationToken.None))).Order());
-        Assert.Equal([new Koid(7777)], await AllAsync(other.Pages.ScanVmosAsync(CancellationToken.None)));
+        Assert.Equal(mine.Order(), await AllAsync(Pages.ScanVmosAsync(Koid.None, CancellationToken.None)));
+        Assert.Equal(mine.Order().Skip(10), await AllAsync(Pages.ScanVmosAsync(mine.Order().ElementAt(9), CancellationToken.None)));
+        Assert.Equal([theirs], await AllAsync(other.Pages.ScanVmosAsync(Koid.None, CancellationToken.None)));
     }
 
     [Fact]
