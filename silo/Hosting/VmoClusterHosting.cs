@@ -47,6 +47,7 @@ public static class VmoClusterHosting
         builder.UseOrleans(silo => SiloSettings.Apply(silo, options, store));
         services.AddHostedService<SessionWatch>();
         services.AddHostedService<EstateHeir>();
+        services.AddHostedService<IdleMemory>();
         NodeTelemetry.Add(services, options);
     }
 

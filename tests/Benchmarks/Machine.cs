@@ -45,6 +45,13 @@ internal sealed class Machine : IAsyncDisposable
         return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / 100.0;
     }
 
+    /// <summary>CPU seconds of this process's children that have ended.</summary>
+    public static double EndedChildrenCpuSeconds()
+    {
+        var fields = File.ReadAllText("/proc/self/stat").Split(')')[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return (long.Parse(fields[13], CultureInfo.InvariantCulture) + long.Parse(fields[14], CultureInfo.InvariantCulture)) / 100.0;
+    }
+
     /// <summary>Bytes of a process in memory.</summary>
     public static long ResidentBytes(int process)
     {

@@ -96,17 +96,15 @@ internal static class TransferBenchmark
         {
             RedirectStandardOutput = true,
         };
+        var before = Machine.EndedChildrenCpuSeconds();
         using var process = Process.Start(start)!;
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"vmo {verb} ended with {process.ExitCode}");
         using var json = JsonDocument.Parse(output);
-        return (json.RootElement.TryGetProperty("handle", out var handle) ? handle.GetString()! : "", ChildCpuSeconds(process));
+        return (json.RootElement.TryGetProperty("handle", out var handle) ? handle.GetString()! : "", Machine.EndedChildrenCpuSeconds() - before);
     }
-
-    // The kernel keeps the times of a process that has ended for us only as long as nobody has looked; .NET has them.
-    private static double ChildCpuSeconds(Process process) => process.TotalProcessorTime.TotalSeconds;
 
     private static (double Silo, double Redis) Cpu(Machine machine) => (Machine.CpuSeconds(machine.Silo.ProcessId), Machine.CpuSeconds(machine.Redis.ProcessId));
 

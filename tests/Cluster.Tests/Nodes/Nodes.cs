@@ -9,7 +9,7 @@ internal static class Nodes
 {
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
-    public static VmoClient Connect(params Uri[] endpoints) => VmoClient.Connect(new() { Endpoints = endpoints, Deadline = TimeSpan.FromSeconds(30) });
+    public static VmoClient Connect(params Uri[] endpoints) => VmoClient.Connect(new() { Endpoints = endpoints, Deadline = TimeSpan.FromSeconds(30), ConnectTimeout = TimeSpan.FromSeconds(30) });
 
     public static async Task<(int Code, string Text)> GetAsync(SiloProcess silo, string path)
     {

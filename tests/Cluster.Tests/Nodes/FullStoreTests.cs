@@ -1,0 +1,68 @@
+using VmoCluster.Harness;
+using Xunit;
+
+namespace VmoCluster.Cluster.Tests.Nodes;
+
+/// <summary>P11: a store that is full refuses writes and still lets its users free what they have.</summary>
+[Collection(NodeCollection.Name)]
+public sealed class FullStoreTests
+{
+    [Fact]
+    public async Task A_full_store_refuses_writes_and_lets_decommit_revoke_and_close_go_on()
+    {
+        await using var redis = await RedisServer.StartAsync(["maxmemory 64mb", "maxmemory-policy noeviction", "appendonly no"]);
+        await using var silo = await SiloProcess.StartAsync(new() { Redis = redis.Configuration });
+        await using var client = Nodes.Connect(silo.Endpoint);
+        var vmo = await client.CreateAsync(1 << 30);
+        var extent = new byte[Limits.CallBytesMax];
+        new Random(1).NextBytes(extent);
+        var written = 0ul;
+        VmoException? refused = null;
+        while (refused is null && written < 1 << 30)
+        {
+            try
+            {
+                await vmo.WriteAsync(written, extent);
+                written += (ulong)extent.Length;
+            }
+            catch (VmoException exception)
+            {
+                refused = exception;
+            }
+        }
+
+        Assert.Equal(VmoStatus.NoSpace, refused?.Status);
+        Assert.InRange(written, 16ul << 20, 64ul << 20);
+
+        // What was acknowledged is there; what was refused left nothing.
+        var found = new byte[extent.Length];
+        await vmo.ReadAsync(written - (ulong)extent.Length, found);
+        Assert.Equal(extent, found);
+        await vmo.ReadAsync(written, found);
+        Assert.Equal(-1, found.AsSpan().IndexOfAnyExcept((byte)0));
+
+        var other = await vmo.DuplicateAsync(VmoRights.Read).ContinueWith(made => made.IsCompletedSuccessfully ? made.Result : null);
+        await vmo.DecommitAsync(new(0, written / 2));
+        if (other is not null)
+            await other.RevokeAsync();
+
+        // The freed half is room for writes again, once Redis has given it back and the mark was looked at.
+        await Nodes.UntilAsync("a write is taken again after half of the pages were decommitted", async () =>
+        {
+            try
+            {
+                await vmo.WriteAsync(0, extent);
+                return true;
+            }
+            catch (VmoException exception) when (exception.Status == VmoStatus.NoSpace)
+            {
+                return false;
+            }
+        });
+        await vmo.CloseAsync();
+        await Nodes.UntilAsync("everything is freed after the last close", async () => await KeysAsync(redis) == 0);
+    }
+
+    private static async Task<int> KeysAsync(RedisServer redis) =>
+        (await redis.CommandAsync("KEYS", "vmo:{*}:[vlb]*")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
+}
