@@ -105,10 +105,15 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     public Task GiveUpAsync(string reason)
     {
         Interlocked.Increment(ref _giveUps);
-        if (_shell is not { } shell)
-            return Task.CompletedTask;
-        shell.GiveUp();
-        return Task.Factory.StartNew(() => EndShell(shell, reason, release: false), CancellationToken.None, TaskCreationOptions.None, _scheduler);
+        if (_shell is { } shell)
+        {
+            // From here on it answers nothing from memory and sends no commit; one that is on its way meets the fence. Its end is told in a
+            // turn of its own, which is not waited for: an activation whose turns no longer come must not hold up the next owner.
+            shell.GiveUp();
+            _ = Task.Factory.StartNew(() => EndShell(shell, reason, release: false), CancellationToken.None, TaskCreationOptions.None, _scheduler);
+        }
+
+        return Task.CompletedTask;
     }
 
     private async Task<T> AskAsync<T>(
