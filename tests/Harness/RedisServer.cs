@@ -146,7 +146,25 @@ public sealed class RedisServer : IAsyncDisposable
         if (_process is { HasExited: false })
             await KillAsync();
         _process?.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        await DeleteAsync();
+    }
+
+    // A child that was rewriting the append-only file outlives its parent for a moment, and goes on writing into the folder.
+    private async Task DeleteAsync()
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                Directory.Delete(_folder, recursive: true);
+                return;
+            }
+            catch (IOException) when (Stopwatch.GetElapsedTime(started) < Patience)
+            {
+                await Task.Delay(50);
+            }
+        }
     }
 
     private async Task RunAsync()

@@ -22,6 +22,12 @@ internal sealed class LayerBatch
     /// <summary>Leaves of a cleared range up to which they are rewritten at once; above, a run speaks for them.</summary>
     private const int LeavesAtOnceMax = 512;
 
+    /// <summary>
+    /// Pages of one write up to which they are kept in memory once written. Above, it is a transfer: whoever moves much seldom reads it at
+    /// once, and would drive out what others read.
+    /// </summary>
+    private const int CachedWritePages = Limits.LeafPages;
+
     /// <summary>Pages of a range up to which its op may stand in a batch with others.</summary>
     private const int SmallRangePages = Limits.ExtentPages;
 
@@ -33,7 +39,7 @@ internal sealed class LayerBatch
     private readonly List<RingEntry> _answered = [];
     private readonly Dictionary<string, int> _calls = new(StringComparer.Ordinal);
     private readonly Dictionary<ulong, Leaf?> _leaves = [];
-    private readonly List<(PageKey Key, ReadOnlyMemory<byte> Bytes, byte[]? Own)> _stored = [];
+    private readonly List<(PageKey Key, PageImage Image)> _stored = [];
     private readonly List<(BlobId Blob, int Pages)> _blobs = [];
     private readonly Dictionary<BlobId, int> _lost = [];
     private readonly List<PageKey> _replaced = [];
@@ -41,7 +47,6 @@ internal sealed class LayerBatch
     private readonly HashSet<ulong> _rewritten = [];
     private List<Run> _runs;
     private readonly List<BlobId> _dead = [];
-    private bool _isUpkeep;
     private PageRange? _clearedByRun;
     private PageRange? _bulk;
     private LayerCounts _counts;
@@ -127,7 +132,7 @@ internal sealed class LayerBatch
             var to = (int)Math.Min(Limits.PageBytes, range.End - start);
             var data = write.Data.Slice((int)(start + (ulong)from - range.Offset), to - from);
             if (to - from == Limits.PageBytes)
-                WriteWhole(page, data, own: null);
+                WriteWhole(page, data, own: null, isKept: pages.Count <= CachedWritePages);
             else
                 WritePart(page, from, data.Span, write);
         }
@@ -135,7 +140,7 @@ internal sealed class LayerBatch
         return Accept(write);
     }
 
-    private void WriteWhole(ulong page, ReadOnlyMemory<byte> data, byte[]? own)
+    private void WriteWhole(ulong page, ReadOnlyMemory<byte> data, byte[]? own, bool isKept = true)
     {
         if (!data.Span.ContainsAnyExcept((byte)0))
         {
@@ -146,7 +151,7 @@ internal sealed class LayerBatch
 
         if (!_images.TryGetValue(page, out var before) || before.Bytes is null)
             _bytesPages++;
-        _images[page] = new(true, data, own);
+        _images[page] = new(true, data, own, IsKept: isKept);
     }
 
     private void WritePart(ulong page, int from, ReadOnlySpan<byte> data, Change change)
@@ -319,7 +324,6 @@ internal sealed class LayerBatch
         if (Decided.Count > 0)
             return false;
         _isClosed = true;
-        _isUpkeep = true;
         _isRelease = true;
         _rewritten.UnionWith(upkeep.Leaves);
         if (upkeep.DropRuns)
@@ -327,7 +331,7 @@ internal sealed class LayerBatch
         foreach (var (page, from, bytes) in upkeep.Moves)
         {
             if (_layer.Map.SlotOf(page) == from)
-                WriteWhole(page, bytes, own: null);
+                WriteWhole(page, bytes, own: null, isKept: false);
         }
 
         return Accept(upkeep);
@@ -451,10 +455,10 @@ internal sealed class LayerBatch
 
         foreach (var key in _replaced)
             cache.Remove(key);
-        foreach (var (key, bytes, own) in _stored)
+        foreach (var (key, image) in _stored)
         {
-            if (!_isUpkeep)
-                cache.Add(key, own ?? bytes.ToArray());
+            if (image.IsKept)
+                cache.Add(key, image.Own ?? image.Bytes!.Value.ToArray());
         }
 
         if (_ring is not null)
@@ -473,11 +477,11 @@ internal sealed class LayerBatch
     // Turns images into slots, pages with bytes into blobs.
     private void SettleImages(List<BlobWrite> blobs)
     {
-        var stored = new List<(ulong Page, ReadOnlyMemory<byte> Bytes, byte[]? Own)>();
+        var stored = new List<(ulong Page, PageImage Image)>();
         foreach (var (page, image) in _images)
         {
-            if (image.Bytes is { } bytes)
-                stored.Add((page, bytes, image.Own));
+            if (image.Bytes is not null)
+                stored.Add((page, image));
             else
                 SettleZeros(page, image.IsCommitted);
         }
@@ -490,9 +494,10 @@ internal sealed class LayerBatch
             var pages = new (ulong Page, ReadOnlyMemory<byte> Bytes)[count];
             for (var i = 0; i < count; i++)
             {
-                var (page, bytes, own) = stored[at + i];
+                var (page, image) = stored[at + i];
+                var bytes = image.Bytes!.Value;
                 pages[i] = (page, bytes);
-                _stored.Add((new(_layer.Id, id, (byte)i), bytes, own));
+                _stored.Add((new(_layer.Id, id, (byte)i), image));
                 SetSlot(page, new(SlotState.Data, Version, id, (byte)i, (byte)count, BlobLayout.Checksum(bytes.Span)));
             }
 
@@ -663,8 +668,8 @@ internal sealed class LayerBatch
         return rest;
     }
 
-    /// <summary>What a page is within the batch. Bytes null and not zero: as stored.</summary>
-    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false)
+    /// <summary>What a page is within the batch. Bytes null and not zero: as stored. Kept: it stays in memory once it is durable.</summary>
+    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false, bool IsKept = false)
     {
         public static PageImage InStore => new(true, null, null);
 

@@ -13,6 +13,9 @@ namespace VmoCluster.Hosting.Ownership;
 /// whose take-over is still on its way. A letter's acknowledgement is about the owner that was read before it was sent; if the silo has
 /// taken the VMO anew since, the compare of the owner fails and a new letter goes out.
 /// </para>
+/// <para>
+/// Nothing in here goes on in a turn of the activation that asks: its place in the table is decided also when its turns no longer come.
+/// </para>
 /// </summary>
 internal sealed partial class SiloOwnership(
     IPageStore pages, ISessionStore sessions, SiloSession session, SessionStates states, TimeProvider time, ILogger<SiloOwnership> logger)
@@ -48,7 +51,7 @@ internal sealed partial class SiloOwnership(
             return Wait(NoSessionHintMs);
         }
 
-        var entry = await EnterAsync(vmo, activation, mine);
+        var entry = await EnterAsync(vmo, activation, mine).ConfigureAwait(false);
         if (entry is null)
         {
             return Wait(LetterHintMs);
@@ -60,7 +63,7 @@ internal sealed partial class SiloOwnership(
         {
             // A letter for this VMO waits until it is decided, and the silo's lease with it: rather come again than hold it up.
             bounded.CancelAfter(AcquireBound);
-            var answer = await TakeAsync(vmo, entry, mine, bounded.Token);
+            var answer = await TakeAsync(vmo, entry, mine, bounded.Token).ConfigureAwait(false);
             acquired = answer.Kind == AcquireKind.Acquired;
             return answer;
         }
@@ -125,7 +128,7 @@ internal sealed partial class SiloOwnership(
 
         try
         {
-            await pages.ReleaseAsync(vmo, owner, CancellationToken.None);
+            await pages.ReleaseAsync(vmo, owner, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception failure) // Never throws: what is not released is taken from this session all the same, here at once, elsewhere by letter.
         {
@@ -142,10 +145,10 @@ internal sealed partial class SiloOwnership(
             return;
         }
 
-        await entry.Decided;
+        await entry.Decided.ConfigureAwait(false);
         if (!entry.Owner.IsReleased)
         {
-            await entry.GiveUpAsync("another silo asked for the VMO");
+            await entry.GiveUpAsync("another silo asked for the VMO").ConfigureAwait(false);
         }
     }
 
@@ -169,7 +172,7 @@ internal sealed partial class SiloOwnership(
     {
         try
         {
-            await entry.GiveUpAsync(reason);
+            await entry.GiveUpAsync(reason).ConfigureAwait(false);
         }
         catch (Exception failure) // Its lease is over, so it can answer nothing; that it could not be told is worth a line.
         {
@@ -193,10 +196,10 @@ internal sealed partial class SiloOwnership(
             {
                 try
                 {
-                    await other.Decided.WaitAsync(HandOverBound, time);
+                    await other.Decided.WaitAsync(HandOverBound, time).ConfigureAwait(false);
                     if (!other.Owner.IsReleased)
                     {
-                        await other.GiveUpAsync("a newer activation on this silo took over").WaitAsync(HandOverBound, time);
+                        await other.GiveUpAsync("a newer activation on this silo took over").WaitAsync(HandOverBound, time).ConfigureAwait(false);
                     }
                 }
                 catch (Exception failure) // Late or faulty: as long as it has not given up, nobody else on this silo may own the VMO.
@@ -219,14 +222,14 @@ internal sealed partial class SiloOwnership(
     {
         for (var races = 0; races < RacesMax; races++)
         {
-            var load = await pages.LoadRecordAsync(vmo, cancellation);
+            var load = await pages.LoadRecordAsync(vmo, cancellation).ConfigureAwait(false);
             if (load.Existence != Existence.Exists || load.Hash is not { } hash)
             {
                 return new(load.Existence == Existence.Tombstone ? AcquireKind.Tombstone : AcquireKind.Nothing, Record: load.Hash);
             }
 
             var found = hash.Owner;
-            var way = await WayToAsync(vmo, found, mine, cancellation);
+            var way = await WayToAsync(vmo, found, mine, cancellation).ConfigureAwait(false);
             if (way is null)
             {
                 Told("wait");
@@ -234,13 +237,13 @@ internal sealed partial class SiloOwnership(
             }
 
             var next = Nonces.After(found, mine);
-            if (!(await pages.TakeOverAsync(vmo, found, next, cancellation)).Taken)
+            if (!(await pages.TakeOverAsync(vmo, found, next, cancellation).ConfigureAwait(false)).Taken)
             {
                 continue;
             }
 
             // Loaded again: the owner before may have committed until the very moment of the take-over.
-            var record = (await pages.LoadRecordAsync(vmo, cancellation)).Hash;
+            var record = (await pages.LoadRecordAsync(vmo, cancellation).ConfigureAwait(false)).Hash;
             if (record is null || record.Owner != next)
             {
                 continue;
@@ -277,7 +280,7 @@ internal sealed partial class SiloOwnership(
             return "own";
         }
 
-        var state = await states.ReadAsync(found.Session, cancellation);
+        var state = await states.ReadAsync(found.Session, cancellation).ConfigureAwait(false);
         if (SessionStates.IsGone(state))
         {
             return "dead";
@@ -288,7 +291,7 @@ internal sealed partial class SiloOwnership(
             return state.AckedLetter >= number ? "given-up" : null;
         }
 
-        var sent = await sessions.SendLetterAsync(found.Session, LetterKind.GiveUp, vmo, "", cancellation);
+        var sent = await sessions.SendLetterAsync(found.Session, LetterKind.GiveUp, vmo, "", cancellation).ConfigureAwait(false);
         if (sent == 0)
         {
             return "dead";
