@@ -15,7 +15,7 @@ public interface ITransport : IAsyncDisposable
     /// <summary>Creates a VMO.</summary>
     ValueTask<CreateReply> CreateAsync(CreateCall call, CancellationToken cancellation);
 
-    /// <summary>A call without pages; handle changes go to the handle registry, everything else to the VMO.</summary>
+    /// <summary>A call without pages; handle changes and clones go to the handle registry, everything else to the VMO.</summary>
     ValueTask<VmoReply> CallAsync(Koid koid, VmoCall call, CancellationToken cancellation);
 
     /// <summary>Joined reads.</summary>
@@ -32,6 +32,9 @@ public interface ITransport : IAsyncDisposable
 
     /// <summary>Lists VMOs, for the operator.</summary>
     ValueTask<ListReply> ListAsync(ListCall list, CancellationToken cancellation);
+
+    /// <summary>One portion of a scrub.</summary>
+    ValueTask<ScrubReply> ScrubAsync(ScrubCall call, CancellationToken cancellation);
 
     /// <summary>The server's version. The one method that throws <see cref="VmoException"/>, as it has no reply to put an outcome in.</summary>
     ValueTask<string> ServerVersionAsync(CancellationToken cancellation);

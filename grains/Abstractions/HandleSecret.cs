@@ -41,6 +41,18 @@ public readonly record struct HandleSecret([property: Id(0)] ulong High, [proper
         return HandleHash.Read(hash);
     }
 
+    /// <summary>The secret of the child with this number made from this seed: the first 16 bytes of SHA-256(seed, "child", number).</summary>
+    public HandleSecret Child(int number)
+    {
+        Span<byte> source = stackalloc byte[Bytes + 9];
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        Write(source);
+        "child"u8.CopyTo(source[Bytes..]);
+        BinaryPrimitives.WriteInt32BigEndian(source[(Bytes + 5)..], number);
+        SHA256.HashData(source, hash);
+        return Read(hash);
+    }
+
     /// <summary>Stars. A secret is never printed by accident.</summary>
     public override string ToString() => "***";
 }

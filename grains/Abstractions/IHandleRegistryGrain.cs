@@ -14,9 +14,13 @@ public interface IHandleRegistryGrain : IGrainWithIntegerKey
     [Alias("Create")]
     ValueTask<CreateReply> CreateAsync(CreateCall create, CancellationToken cancellation);
 
-    /// <summary>A call that changes a VMO's handles: duplicate, replace, close, revoke, renew, confirm, operator handle.</summary>
+    /// <summary>A call that changes a VMO's handles: duplicate, replace, close, revoke, renew, confirm, operator handle; or that makes others': clone.</summary>
     [Alias("Change")]
     ValueTask<VmoReply> ChangeAsync(Koid koid, VmoCall call, CancellationToken cancellation);
+
+    /// <summary>Walks a family or the store and reports what is wrong, a portion at a time.</summary>
+    [Alias("Scrub")]
+    ValueTask<ScrubReply> ScrubAsync(ScrubCall scrub, CancellationToken cancellation);
 
     /// <summary>Lists VMOs, for the operator.</summary>
     [Alias("List")]

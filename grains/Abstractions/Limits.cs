@@ -74,6 +74,18 @@ public static class Limits
     /// <summary>Runs of one LOOKUP answer; a longer answer is asked on from where it ended.</summary>
     public const int LookupRunsMax = 4096;
 
+    /// <summary>Children of one clone call. Their records are some 700 bytes each, written before the call is answered.</summary>
+    public const int CloneCountMax = 10_000;
+
+    /// <summary>Children of one VMO. Their koids are ranges in one field of the record.</summary>
+    public const int ChildrenPerVmoMax = 1_000_000;
+
+    /// <summary>Ranges a child is told not to show, of one clone call.</summary>
+    public const int CloneZeroRangesMax = 32;
+
+    /// <summary>Nodes of one tree answer; a larger family is asked on.</summary>
+    public const int TreeNodesMax = 1000;
+
     /// <summary>Handles of one close_many.</summary>
     public const int CloseManyMax = 1024;
 

@@ -28,6 +28,15 @@ public sealed class VmoReply
     /// <summary>The VMO's version after the call, or the one it was answered at.</summary>
     [Id(7)] public ulong Version { get; init; }
 
+    /// <summary>The first child made; the others follow.</summary>
+    [Id(8)] public Koid Koid { get; init; }
+
+    /// <summary>A family, parents first.</summary>
+    [Id(9)] public TreeNode[]? Tree { get; init; }
+
+    /// <summary>Where a page comes from.</summary>
+    [Id(10)] public Explanation? Explanation { get; init; }
+
     /// <summary>A refusal.</summary>
     public static VmoReply Fail(VmoStatus status, string message, int retryAfterMs = 0) =>
         new() { Outcome = new(status, message, retryAfterMs) };
