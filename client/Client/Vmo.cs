@@ -16,6 +16,7 @@ public sealed class Vmo
     private readonly TimeSpan _deadline;
     private readonly Reader _reader;
     private readonly Writer _writer;
+    private readonly Cloner _cloner;
 
     internal Vmo(CallLoop calls, Confirmations confirmations, VmoHandle handle, VmoRights? rights, Caller caller, TimeSpan deadline)
     {
@@ -23,6 +24,7 @@ public sealed class Vmo
         (Handle, Rights) = (handle, rights);
         _reader = new(calls, handle, caller, deadline);
         _writer = new(calls, handle, caller, deadline);
+        _cloner = new(calls, confirmations, handle, caller, deadline);
     }
 
     /// <summary>The handle. Its text is <see cref="VmoHandle.Reveal"/>; treat it as a password.</summary>
@@ -119,6 +121,78 @@ public sealed class Vmo
             Version = reply.Version,
         };
     }
+
+    /// <summary>
+    /// A child of this VMO, in one step however large it is. DUPLICATE and READ; the child's handle has this handle's rights, and WRITE where
+    /// the kind gives it. OutOfRange: a size above 2^64 - 4096, a window beyond 2^64. InvalidArgs: an offset that is not whole pages, a slice
+    /// that is not inside, a reference with a window. NotSupported: a kind that this VMO cannot have (a slice of a resizable one, a snapshot of a slice).
+    /// </summary>
+    /// <param name="kind">Live shows this VMO's current page until it has its own; a snapshot is isolated both ways; slice and reference are the same pages.</param>
+    /// <param name="offset">Where in this VMO it begins, in bytes; whole pages. It may lie beyond the end, but for a slice.</param>
+    /// <param name="size">Bytes, rounded up to pages. Null: this VMO's size less the offset, 0 beyond its end; a reference is always the whole.</param>
+    /// <param name="options">Name, rights and what it must not show.</param>
+    /// <param name="cancellation">Gives up; the clone may be made nevertheless, and is then closed within a minute.</param>
+    public async Task<Vmo> CloneAsync(
+        VmoKind kind = VmoKind.Live, ulong offset = 0, ulong? size = null, VmoCloneOptions? options = null, CancellationToken cancellation = default) =>
+        (await CloneManyAsync(1, kind, offset, size, options, cancellation).ConfigureAwait(false))[0];
+
+    /// <summary>The seed's vmo_clone with its raw option bits: 1 copy-on-write (must be there), 2 not resizable. DUPLICATE and READ.</summary>
+    /// <param name="options">The bits; unknown ones are InvalidArgs.</param>
+    /// <param name="offset">Where in this VMO it begins, in bytes; whole pages.</param>
+    /// <param name="size">Bytes, rounded up to pages.</param>
+    /// <param name="cancellation">Gives up, as above.</param>
+    public async Task<Vmo> CloneAsync(uint options, ulong offset, ulong size, CancellationToken cancellation = default) =>
+        (await CloneManyAsync(1, new CloneSpec { SeedOptions = options, Offset = offset, Size = size }, cancellation).ConfigureAwait(false))[0];
+
+    /// <summary>
+    /// So many alike children in one call, all or none; their koids follow one another. OutOfRange beside <see cref="CloneAsync(VmoKind, ulong, ulong?, VmoCloneOptions?, CancellationToken)"/>'s
+    /// refusals: a count outside 1 to <see cref="Limits.CloneCountMax"/>. Of several the handles are not confirmed: should the caller never get the answer, they stay open.
+    /// </summary>
+    public async Task<IReadOnlyList<Vmo>> CloneManyAsync(
+        int count, VmoKind kind = VmoKind.Live, ulong offset = 0, ulong? size = null, VmoCloneOptions? options = null, CancellationToken cancellation = default) =>
+        await CloneManyAsync(count, await _cloner.SpecAsync(kind, offset, size, options, GetSizeAsync, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+
+    /// <summary>So many children, each made as this says, in one call, all or none.</summary>
+    public Task<IReadOnlyList<Vmo>> CloneManyAsync(int count, CloneSpec spec, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        return _cloner.CloneAsync([spec], count, cancellation);
+    }
+
+    /// <summary>A child for each spec, in order, in one call, all or none. Their rights are known where all specs give the same.</summary>
+    public Task<IReadOnlyList<Vmo>> CloneManyAsync(IReadOnlyList<CloneSpec> specs, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(specs);
+        return _cloner.CloneAsync([.. specs], specs.Count, cancellation);
+    }
+
+    /// <summary>
+    /// The family, asked for as it is consumed: the ancestors without names, this VMO and all below it, parents first. INSPECT. What is made
+    /// or ends meanwhile may be missing or told.
+    /// </summary>
+    public async IAsyncEnumerable<TreeNode> TreeAsync([EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        for (var after = Koid.None; ;)
+        {
+            var from = after;
+            var reply = await AskAsync(CallKind.Tree, head => new TreeCall(head, from), cancellation).ConfigureAwait(false);
+            foreach (var node in reply.Tree ?? [])
+            {
+                yield return node;
+                after = node.Koid;
+            }
+
+            // An answer that does not move on would be asked for ever.
+            if (reply.Number == 0 || after == from)
+                yield break;
+        }
+    }
+
+    /// <summary>Where a page's bytes come from: each level's answer down to the one that decides, and who is charged. READ.</summary>
+    /// <param name="page">The page's index; outside the size it is OutOfRange.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public async Task<Explanation> ExplainAsync(ulong page, CancellationToken cancellation = default) =>
+        (await AskAsync(CallKind.Explain, head => new ExplainCall(head, page), cancellation).ConfigureAwait(false)).Explanation ?? new();
 
     /// <summary>A new handle with these rights or fewer, ending sooner or touching less where asked. DUPLICATE.</summary>
     /// <param name="rights">A subset of this handle's, or SameRights.</param>

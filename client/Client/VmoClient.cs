@@ -148,6 +148,13 @@ public sealed class VmoClient : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Walks one VMO's family, or the whole store, and tells what is wrong; changes nothing. Operator. Nothing is asked before it is enumerated.
+    /// </summary>
+    /// <param name="family">Any VMO of the family; None for the whole store.</param>
+    /// <param name="bytes">Whether every page's bytes are read and compared with their checksums, too; without, records and layers only.</param>
+    public ScrubWalk ScrubAsync(Koid family = default, bool bytes = true) => new(_calls, family, bytes);
+
     /// <summary>A new handle with all rights of a VMO that exists. Operator; audited.</summary>
     public async Task<Vmo> OperatorHandleAsync(Koid koid, CancellationToken cancellation = default)
     {

@@ -23,6 +23,10 @@ internal sealed class DoorCall(string name)
     public static readonly DoorCall GetInfo = new("get_info");
     public static readonly DoorCall Signal = new("signal");
     public static readonly DoorCall Wait = new("wait");
+    public static readonly DoorCall Clone = new("clone");
+    public static readonly DoorCall Tree = new("tree");
+    public static readonly DoorCall Explain = new("explain");
+    public static readonly DoorCall Scrub = new("scrub");
     public static readonly DoorCall List = new("list");
     public static readonly DoorCall Version = new("version");
     public static readonly DoorCall Session = new("session");

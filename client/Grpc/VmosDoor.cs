@@ -120,6 +120,35 @@ internal sealed class VmosDoor(DoorCalls calls, ITransport transport, RangeStrea
             return new V1.WaitResponse { IsTimedOut = isTimedOut, Signals = (uint)reply.Signals };
         });
 
+    public override Task<V1.CloneResponse> Clone(V1.CloneRequest request, ServerCallContext context) =>
+        calls.RunAsync(DoorCall.Clone, context, async (caller, stop) =>
+        {
+            var head = WireRequests.Head(request.Head, caller, context, out var koid);
+            var specs = WireRequests.Specs(request);
+            var seed = WireRequests.NewSecret(request.Seed, request.Head, "seed");
+            var reply = await transport.CallAsync(koid, new CloneCall(head, specs, (int)request.Count, seed, request.Confirmed), stop);
+            reply.Outcome.ThrowIfFailed();
+            return WireResponses.Clone(reply, seed, request.WithoutHandles ? 0 : (int)request.Count);
+        });
+
+    public override Task<V1.TreeResponse> Tree(V1.TreeRequest request, ServerCallContext context) =>
+        AskAsync(DoorCall.Tree, request.Head, context, static (r, head) => new TreeCall(head, new(r.After)), request, WireResponses.Tree);
+
+    public override Task<V1.ExplainResponse> Explain(V1.ExplainRequest request, ServerCallContext context) =>
+        AskAsync(DoorCall.Explain, request.Head, context, static (r, head) => new ExplainCall(head, r.Page), request, WireResponses.Explain);
+
+    public override Task<V1.ScrubResponse> Scrub(V1.ScrubRequest request, ServerCallContext context) =>
+        calls.RunAsync(DoorCall.Scrub, context, async (caller, stop) =>
+        {
+            // The message names a family by its koid, which opens nothing: here it takes the operator, whatever is asked.
+            if (!caller.IsOperator)
+                throw new VmoException(VmoStatus.AccessDenied, "the operator's credential is needed");
+            var reply = await transport.ScrubAsync(
+                new() { Caller = caller, Family = new(request.Family), After = new(request.After), Bytes = request.Bytes }, stop);
+            reply.Outcome.ThrowIfFailed();
+            return WireResponses.Scrub(reply);
+        });
+
     public override Task<V1.ListResponse> List(V1.ListRequest request, ServerCallContext context) =>
         calls.RunAsync(DoorCall.List, context, async (caller, stop) =>
         {

@@ -30,20 +30,20 @@ internal static class WireRequests
             : throw new VmoException(VmoStatus.InvalidArgs, "this call is made through no handle, but one is given");
     }
 
-    /// <summary>The secret of a handle to be made: the caller's, or one made here where no repeat is possible.</summary>
-    public static HandleSecret NewSecret(ByteString given, V1.CallHead? head)
+    /// <summary>The secret of a handle to be made, or the seed of several: the caller's, or one made here where no repeat is possible.</summary>
+    public static HandleSecret NewSecret(ByteString given, V1.CallHead? head, string field = "new_secret")
     {
         if (given.Length == 0)
         {
             return head?.Request is null
                 ? HandleSecret.Create()
-                : throw new VmoException(VmoStatus.InvalidArgs, "new_secret is missing: with a request id it must be given, or a repeat would make another handle");
+                : throw new VmoException(VmoStatus.InvalidArgs, $"{field} is missing: with a request id it must be given, or a repeat would make another handle");
         }
 
         if (given.Length != HandleSecret.Bytes)
-            throw new VmoException(VmoStatus.InvalidArgs, $"new_secret has {given.Length} bytes, it must have {HandleSecret.Bytes}");
+            throw new VmoException(VmoStatus.InvalidArgs, $"{field} has {given.Length} bytes, it must have {HandleSecret.Bytes}");
         var secret = HandleSecret.Read(given.Span);
-        return secret.IsNone ? throw new VmoException(VmoStatus.InvalidArgs, "new_secret is all zero") : secret;
+        return secret.IsNone ? throw new VmoException(VmoStatus.InvalidArgs, $"{field} is all zero") : secret;
     }
 
     public static ReadItem[] Items(V1.ReadRequest request)
@@ -96,6 +96,19 @@ internal static class WireRequests
             : throw new VmoException(VmoStatus.InvalidArgs, $"piece {request.Piece} of {request.Length} bytes has {expected}, given are {request.Data.Length}");
     }
 
+    /// <summary>A clone call without its head; its form only: whether the kinds and windows make sense is for the parent to say.</summary>
+    public static CloneSpec[] Specs(V1.CloneRequest request)
+    {
+        CheckMost(request.Count, Limits.CloneCountMax, "clones in one call");
+        if (request.Count == 0)
+            throw new VmoException(VmoStatus.OutOfRange, "0 clones, at least 1");
+        if (request.Specs.Count != 1 && request.Specs.Count != request.Count)
+            throw new VmoException(VmoStatus.InvalidArgs, $"{request.Specs.Count} specs for {request.Count} clones: there must be one for all or one for each");
+        if (request.WithoutHandles && request.Seed.Length == 0)
+            throw new VmoException(VmoStatus.InvalidArgs, "the handles are to be left out, but without a seed nobody can work them out");
+        return [.. request.Specs.Select(Spec)];
+    }
+
     public static ByteRange? Range(V1.ByteRange? range) => range is null ? null : new(range.Offset, range.Length);
 
     public static int PollMs(uint pollMs)
@@ -109,6 +122,20 @@ internal static class WireRequests
         if (given > most)
             throw new VmoException(VmoStatus.OutOfRange, $"{given} {what}, at most {most}");
     }
+
+    private static CloneSpec Spec(V1.CloneSpec spec) => new()
+    {
+        // A number that is no kind stays none.
+        Kind = (VmoKind)Math.Min(spec.Kind, byte.MaxValue),
+        SeedOptions = spec.HasSeedOptions ? spec.SeedOptions : null,
+        Offset = spec.Offset,
+        Size = spec.Size,
+        NonResizable = spec.NonResizable,
+        NoWrite = spec.NoWrite,
+        Rights = spec.HasRights ? (VmoRights)spec.Rights : null,
+        Name = spec.HasName ? spec.Name : null,
+        Zero = spec.Zero.Count == 0 ? null : [.. spec.Zero.Select(range => new ByteRange(range.Offset, range.Length))],
+    };
 
     private static int Count(int given, string what)
     {

@@ -58,6 +58,54 @@ internal static class WireResponses
         Version = reply.Version,
     };
 
+    /// <summary>The clones' handles are the seed's, unless the caller works them out by itself.</summary>
+    public static V1.CloneResponse Clone(VmoReply reply, HandleSecret seed, int handles)
+    {
+        var response = new V1.CloneResponse { FirstKoid = reply.Koid.Value, Size = reply.Number, Rights = (uint)reply.Rights };
+        response.Handles.Capacity = handles;
+        for (var i = 0; i < handles; i++)
+            response.Handles.Add(new VmoHandle(new(reply.Koid.Value + (ulong)i), seed.Child(i)).Reveal());
+        return response;
+    }
+
+    public static V1.TreeResponse Tree(VmoReply reply)
+    {
+        var response = new V1.TreeResponse { More = reply.Number != 0 };
+        response.Nodes.AddRange((reply.Tree ?? []).Select(Node));
+        return response;
+    }
+
+    public static V1.ExplainResponse Explain(VmoReply reply)
+    {
+        var explanation = reply.Explanation ?? new();
+        var response = new V1.ExplainResponse();
+        if (explanation.Blob is { } blob)
+            response.Blob = blob;
+        foreach (var level in explanation.Levels)
+        {
+            response.Levels.Add(new V1.ExplainLevel
+            {
+                Koid = level.Koid.Value,
+                Kind = (uint)level.Kind,
+                Offset = level.Offset,
+                Layer = level.Layer,
+                Answer = level.Answer,
+            });
+        }
+
+        foreach (var charge in explanation.Charged)
+            response.Charged.Add(new V1.PageCharge { Koid = charge.Koid.Value, Bytes = charge.Bytes });
+        return response;
+    }
+
+    public static V1.ScrubResponse Scrub(ScrubReply reply)
+    {
+        var response = new V1.ScrubResponse { Checked = (ulong)reply.Checked, After = reply.After.Value, More = reply.More };
+        foreach (var finding in reply.Findings)
+            response.Findings.Add(new V1.ScrubFinding { Koid = finding.Koid.Value, What = finding.What, Detail = finding.Detail });
+        return response;
+    }
+
     public static V1.ListResponse List(ListReply reply)
     {
         var response = new V1.ListResponse { More = reply.More };
@@ -99,6 +147,26 @@ internal static class WireResponses
             wire.Labels.Values.Add(labels);
         }
 
+        return wire;
+    }
+
+    private static V1.TreeNode Node(TreeNode node)
+    {
+        var wire = new V1.TreeNode
+        {
+            Koid = node.Koid.Value,
+            Parent = node.Parent.Value,
+            Kind = (uint)node.Kind,
+            Offset = node.Offset,
+            Size = node.Size,
+            OwnPages = node.OwnPages,
+            CommittedBytes = node.CommittedBytes,
+            ChargedBytes = node.ChargedBytes,
+            IsGhost = node.IsGhost,
+            ChildCount = (uint)node.ChildCount,
+        };
+        if (node.Name is { } name)
+            wire.Name = name;
         return wire;
     }
 

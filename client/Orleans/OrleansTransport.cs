@@ -84,6 +84,15 @@ public sealed partial class OrleansTransport : ITransport
             static (_, outcome) => new ListReply { Outcome = outcome }, cancellation);
     }
 
+    /// <inheritdoc/>
+    public ValueTask<ScrubReply> ScrubAsync(ScrubCall call, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        return GuardAsync(
+            (Grains: _grains, call), static (on, stop) => on.Grains.GetGrain<IHandleRegistryGrain>(Placement.RegistryShard(on.call.Family)).ScrubAsync(on.call, stop),
+            static (_, outcome) => new ScrubReply { Outcome = outcome }, cancellation);
+    }
+
     /// <summary>This build's version: inside the cluster all run the same contracts, and the co-hosted door asks its own silo.</summary>
     public ValueTask<string> ServerVersionAsync(CancellationToken cancellation) => ValueTask.FromResult(
         typeof(OrleansTransport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown");
@@ -98,7 +107,7 @@ public sealed partial class OrleansTransport : ITransport
     }
 
     private static bool ChangesHandles(VmoCall call) =>
-        call is DuplicateCall or ReplaceCall or CloseCall or RevokeCall or RenewCall or ConfirmCall or OperatorHandleCall;
+        call is CloneCall or DuplicateCall or ReplaceCall or CloseCall or RevokeCall or RenewCall or ConfirmCall or OperatorHandleCall;
 
     private static IVmoGrain Vmo(IGrainFactory grains, Koid koid) => grains.GetGrain<IVmoGrain>(Placement.VmoKey(koid));
 

@@ -28,6 +28,10 @@ internal sealed class CallKind(string name, bool changes)
     public static readonly CallKind Renew = new("renew", true);
     public static readonly CallKind Confirm = new("confirm", false);
     public static readonly CallKind OperatorHandle = new("operator_handle", true);
+    public static readonly CallKind Clone = new("clone", true);
+    public static readonly CallKind Tree = new("tree", false);
+    public static readonly CallKind Explain = new("explain", false);
+    public static readonly CallKind Scrub = new("scrub", false);
     public static readonly CallKind List = new("list", false);
     public static readonly CallKind Version = new("version", false);
 }

@@ -62,6 +62,10 @@ internal sealed class GrpcTransport : ITransport
         static (stubs, request, options) => stubs.Vmos.ListAsync(request, options),
         WireCalls.List(list), WireReplies.List, static outcome => new ListReply { Outcome = outcome }, cancellation);
 
+    public ValueTask<ScrubReply> ScrubAsync(ScrubCall call, CancellationToken cancellation) => UnaryAsync(
+        static (stubs, request, options) => stubs.Vmos.ScrubAsync(request, options),
+        WireCalls.Scrub(call), WireReplies.Scrub, static outcome => new ScrubReply { Outcome = outcome }, cancellation);
+
     public async ValueTask<string> ServerVersionAsync(CancellationToken cancellation)
     {
         var (outcome, version) = await UnaryAsync(
@@ -87,6 +91,9 @@ internal sealed class GrpcTransport : ITransport
             InfoCall c => AskAsync(static (s, r, o) => s.Vmos.GetInfoAsync(r, o), new V1.GetInfoRequest { Head = head, Topic = (uint)c.Topic }, WireReplies.GetInfo, cancellation),
             SignalCall c => AskAsync(static (s, r, o) => s.Vmos.SignalAsync(r, o), new V1.SignalRequest { Head = head, Clear = (uint)c.Clear, Set = (uint)c.Set }, WireReplies.Signal, cancellation),
             WaitCall c => AskAsync(static (s, r, o) => s.Vmos.WaitAsync(r, o), new V1.WaitRequest { Head = head, Mask = (uint)c.Mask, PollMs = (uint)c.PollMs }, WireReplies.Wait, cancellation, c.PollMs),
+            CloneCall c => AskAsync(static (s, r, o) => s.Vmos.CloneAsync(r, o), WireCalls.Clone(head, c), WireReplies.Clone, cancellation),
+            TreeCall c => AskAsync(static (s, r, o) => s.Vmos.TreeAsync(r, o), new V1.TreeRequest { Head = head, After = c.After.Value }, WireReplies.Tree, cancellation),
+            ExplainCall c => AskAsync(static (s, r, o) => s.Vmos.ExplainAsync(r, o), new V1.ExplainRequest { Head = head, Page = c.Page }, WireReplies.Explain, cancellation),
             DuplicateCall c => AskAsync(static (s, r, o) => s.Handles.DuplicateAsync(r, o), WireCalls.Duplicate(head, c), WireReplies.Duplicate, cancellation),
             ReplaceCall c => AskAsync(static (s, r, o) => s.Handles.ReplaceAsync(r, o), new V1.ReplaceRequest { Head = head, Rights = (uint)c.Rights, NewSecret = WireCalls.Secret(c.NewSecret) }, WireReplies.Replace, cancellation),
             CloseCall => AskAsync(static (s, r, o) => s.Handles.CloseAsync(r, o), new V1.CloseRequest { Head = head }, static _ => VmoReply.Ok, cancellation),

@@ -79,6 +79,22 @@ internal static class WireCalls
         NewSecret = Secret(call.NewSecret),
     };
 
+    public static V1.CloneRequest Clone(V1.CallHead head, CloneCall call)
+    {
+        var request = new V1.CloneRequest
+        {
+            Head = head,
+            Count = (uint)Math.Max(0, call.Count),
+            Seed = Secret(call.Seed),
+            Confirmed = call.Confirmed,
+            WithoutHandles = true,
+        };
+        request.Specs.AddRange(call.Specs.Select(Spec));
+        return request;
+    }
+
+    public static V1.ScrubRequest Scrub(ScrubCall call) => new() { Family = call.Family.Value, After = call.After.Value, Bytes = call.Bytes };
+
     public static V1.OperatorHandleRequest OperatorHandle(Koid koid, OperatorHandleCall call) =>
         new() { Head = Head(Koid.None, call.Head with { Secret = default }), Koid = koid.Value, NewSecret = Secret(call.NewSecret) };
 
@@ -92,6 +108,27 @@ internal static class WireCalls
     };
 
     public static V1.ByteRange Range(ByteRange range) => new() { Offset = range.Offset, Length = range.Length };
+
+    private static V1.CloneSpec Spec(CloneSpec spec)
+    {
+        var wire = new V1.CloneSpec
+        {
+            Kind = (uint)spec.Kind,
+            Offset = spec.Offset,
+            Size = spec.Size,
+            NonResizable = spec.NonResizable,
+            NoWrite = spec.NoWrite,
+        };
+        if (spec.SeedOptions is { } options)
+            wire.SeedOptions = options;
+        if (spec.Rights is { } rights)
+            wire.Rights = (uint)rights;
+        if (spec.Name is { } name)
+            wire.Name = name;
+        if (spec.Zero is { } zero)
+            wire.Zero.AddRange(zero.Select(Range));
+        return wire;
+    }
 
     private static V1.ReadItem Item(ReadItem item) => new() { Offset = item.Offset, Length = (uint)item.Length };
 

@@ -55,6 +55,36 @@ internal static class WireReplies
         Runs = [.. response.Runs.Select(run => new LookupRun(Range(run.Range) ?? default, run.IsZero, new(run.Owner)))],
     };
 
+    public static VmoReply Clone(V1.CloneResponse response) =>
+        new() { Koid = new(response.FirstKoid), Number = response.Size, Rights = (VmoRights)response.Rights };
+
+    public static VmoReply Tree(V1.TreeResponse response) => new() { Tree = [.. response.Nodes.Select(Node)], Number = response.More ? 1u : 0u };
+
+    public static VmoReply Explain(V1.ExplainResponse response) => new()
+    {
+        Explanation = new()
+        {
+            Levels = [.. response.Levels.Select(level => new ExplainLevel
+            {
+                Koid = new(level.Koid),
+                Kind = (VmoKind)level.Kind,
+                Offset = level.Offset,
+                Layer = level.Layer,
+                Answer = level.Answer,
+            })],
+            Blob = response.HasBlob ? response.Blob : null,
+            Charged = [.. response.Charged.Select(charge => new PageCharge(new(charge.Koid), charge.Bytes))],
+        },
+    };
+
+    public static ScrubReply Scrub(V1.ScrubResponse response) => new()
+    {
+        Checked = (long)response.Checked,
+        Findings = [.. response.Findings.Select(finding => new ScrubFinding(new(finding.Koid), finding.What, finding.Detail))],
+        After = new(response.After),
+        More = response.More,
+    };
+
     public static VmoReply GetInfo(V1.GetInfoResponse response) => new()
     {
         Info = response.Info is { } info ? Info(info) : null,
@@ -88,6 +118,21 @@ internal static class WireReplies
         Range = Range(info.Range),
         Labels = info.Labels is { } labels ? new(labels.Values) : null,
         Tenant = info.Tenant,
+    };
+
+    private static TreeNode Node(V1.TreeNode node) => new()
+    {
+        Koid = new(node.Koid),
+        Parent = new(node.Parent),
+        Kind = (VmoKind)node.Kind,
+        Offset = node.Offset,
+        Size = node.Size,
+        OwnPages = node.OwnPages,
+        CommittedBytes = node.CommittedBytes,
+        ChargedBytes = node.ChargedBytes,
+        Name = node.HasName ? node.Name : null,
+        IsGhost = node.IsGhost,
+        ChildCount = (int)node.ChildCount,
     };
 
     private static ByteRange? Range(V1.ByteRange? range) => range is null ? null : new(range.Offset, range.Length);

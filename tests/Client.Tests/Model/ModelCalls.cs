@@ -111,6 +111,9 @@ public sealed partial class ModelCluster
             SetContentSizeCall => VmoRights.SetProperty | VmoRights.Write,
             SignalCall => VmoRights.Signal,
             DuplicateCall => VmoRights.Duplicate,
+            CloneCall => VmoRights.Duplicate | VmoRights.Read,
+            TreeCall => VmoRights.Inspect,
+            ExplainCall => VmoRights.Read,
             _ => VmoRights.None,
         };
         if (call is OperatorHandleCall operatorCall)
@@ -120,7 +123,13 @@ public sealed partial class ModelCluster
         var outcome = Enter(koid, call.Head.Secret, needed, out var vmo);
         if (!outcome.IsOk)
             return new() { Outcome = outcome };
-        var reply = Do(vmo, call);
+        var reply = call switch
+        {
+            CloneCall clone => Clone(vmo, clone),
+            TreeCall tree => Tree(vmo, tree),
+            ExplainCall explain => Explain(vmo, explain),
+            _ => Do(vmo, call),
+        };
         if (!call.Head.Request.IsNone)
         {
             vmo.Answered[call.Head.Request] = reply;
@@ -142,7 +151,7 @@ public sealed partial class ModelCluster
         return new() { Rights = All };
     }
 
-    private static VmoReply Do(ModelVmo vmo, VmoCall call)
+    private VmoReply Do(ModelVmo vmo, VmoCall call)
     {
         var handle = vmo.Handles[call.Head.Secret];
         switch (call)
@@ -239,7 +248,7 @@ public sealed partial class ModelCluster
         return new() { Runs = [.. runs] };
     }
 
-    private static VmoInfo InfoOf(ModelVmo vmo, ModelHandle handle) => new()
+    private VmoInfo InfoOf(ModelVmo vmo, ModelHandle handle) => new()
     {
         Koid = vmo.Koid,
         Rights = handle.Rights,
@@ -248,6 +257,10 @@ public sealed partial class ModelCluster
         Size = vmo.Size,
         ContentSize = handle.Rights.HasFlag(VmoRights.GetProperty) ? vmo.ContentSize : null,
         IsResizable = !vmo.Options.HasFlag(VmoOptions.NonResizable),
+        Kind = vmo.Kind,
+        Parent = vmo.Parent,
+        Offset = vmo.Offset,
+        ChildCount = _vmos.Values.Count(other => other.Parent == vmo.Koid),
         CommittedBytes = 3 * Limits.PageBytes,
         ChargedBytes = ulong.MaxValue,
         WouldFreeBytes = 1UL << 63,

@@ -18,7 +18,7 @@ public sealed partial class ModelCluster : ITransport
     private readonly Dictionary<string, int> _counts = [];
     private ulong _lastKoid = 100;
 
-    /// <summary>Decides what becomes of the nth attempt (from 1) of a kind: create, call, read, read-piece, write, write-piece, list, version.</summary>
+    /// <summary>Decides what becomes of the nth attempt (from 1) of a kind: create, call, read, read-piece, write, write-piece, list, scrub, version.</summary>
     public Func<string, int, Fault> Faults { get; set; } = static (_, _) => Fault.None;
 
     /// <summary>Holds messages of the named kind until the task has ended.</summary>
@@ -62,6 +62,9 @@ public sealed partial class ModelCluster : ITransport
 
     public ValueTask<ListReply> ListAsync(ListCall list, CancellationToken cancellation) => PassAsync(
         "list", new CallHead(default, default, 0, 1, list.Caller), 1, 0, () => List(list), outcome => new ListReply { Outcome = outcome }, cancellation);
+
+    public ValueTask<ScrubReply> ScrubAsync(ScrubCall call, CancellationToken cancellation) => PassAsync(
+        "scrub", new CallHead(default, default, 0, 1, call.Caller), 1, 0, () => Scrub(call), outcome => new ScrubReply { Outcome = outcome }, cancellation);
 
     public async ValueTask<string> ServerVersionAsync(CancellationToken cancellation)
     {

@@ -10,6 +10,9 @@ internal sealed class ModelVmo(Koid koid, ulong size)
     public VmoOptions Options { get; init; }
     public string Name { get; set; } = "";
     public Dictionary<string, string>? Labels { get; init; }
+    public VmoKind Kind { get; init; }
+    public Koid Parent { get; init; }
+    public ulong Offset { get; init; }
     public VmoSignals Signals { get; set; } = VmoSignals.ZeroChildren;
     public ulong Version { get; set; } = 1;
     public Dictionary<HandleSecret, ModelHandle> Handles { get; } = [];
