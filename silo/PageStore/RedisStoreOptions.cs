@@ -19,6 +19,12 @@ public sealed class RedisStoreOptions
     public string? PasswordFile { get; init; }
 
     /// <summary>
+    /// A PEM file with the certificates of the authorities that may have issued the certificate of a Redis over TLS (<c>ssl=true</c> in the
+    /// configuration). With it no other is trusted, and revocations are not asked for; without it the machine's own decide.
+    /// </summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>
     /// What every key begins with: letters, digits, '.', '-', '_' and ':', at most 64. Two clusters with different prefixes can share
     /// one Redis; two with the same one are one cluster.
     /// </summary>

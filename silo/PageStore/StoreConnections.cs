@@ -1,3 +1,4 @@
+using System.Security.Authentication;
 using StackExchange.Redis;
 using VmoCluster.Core.Store;
 
@@ -14,8 +15,10 @@ internal sealed class StoreConnections : IAsyncDisposable
 
     private const int ConnectMs = 5000;
 
-    private StoreConnections(StoreConnection control, StoreConnection commits, StoreConnection reads) =>
-        (Control, Commits, Reads) = (control, commits, reads);
+    private readonly StoreTrust _trust;
+
+    private StoreConnections(StoreConnection control, StoreConnection commits, StoreConnection reads, StoreTrust trust) =>
+        (Control, Commits, Reads, _trust) = (control, commits, reads, trust);
 
     public StoreConnection Control { get; }
 
@@ -26,19 +29,21 @@ internal sealed class StoreConnections : IAsyncDisposable
     public static async Task<StoreConnections> OpenAsync(RedisStoreOptions options)
     {
         var opened = new List<StoreConnection>();
+        var trust = StoreTrust.Load(options.CaFile);
         try
         {
             foreach (var (name, backlog) in Kinds)
-                opened.Add(new(await ConnectionMultiplexer.ConnectAsync(Configure(options, name, backlog))));
-            return new(opened[0], opened[1], opened[2]);
+                opened.Add(new(await ConnectionMultiplexer.ConnectAsync(Configure(options, name, backlog, trust))));
+            return new(opened[0], opened[1], opened[2], trust);
         }
         catch (Exception error)
         {
             foreach (var connection in opened)
                 await connection.DisposeAsync();
+            trust.Dispose();
             if (error is StoreException || !StoreFaults.IsStoreTrouble(error))
                 throw;
-            throw Unopened(error);
+            throw Unopened(error, trust);
         }
     }
 
@@ -47,13 +52,14 @@ internal sealed class StoreConnections : IAsyncDisposable
         await Commits.DisposeAsync();
         await Reads.DisposeAsync();
         await Control.DisposeAsync();
+        _trust.Dispose();
     }
 
     // A write that waits for a lost connection would arrive seconds late; it is better refused. A read may wait.
     private static readonly (string Name, BacklogPolicy Backlog)[] Kinds =
         [("control", BacklogPolicy.FailFast), ("commits", BacklogPolicy.FailFast), ("reads", BacklogPolicy.Default)];
 
-    private static ConfigurationOptions Configure(RedisStoreOptions options, string name, BacklogPolicy backlog)
+    private static ConfigurationOptions Configure(RedisStoreOptions options, string name, BacklogPolicy backlog, StoreTrust trust)
     {
         ConfigurationOptions redis;
         try
@@ -69,6 +75,9 @@ internal sealed class StoreConnections : IAsyncDisposable
 
         if (redis.EndPoints.Count == 0)
             throw new StoreException(VmoStatus.Io, "The Redis configuration names no HOST:PORT.");
+        if (options.CaFile is not null && !redis.Ssl)
+            throw new StoreException(VmoStatus.Io, "A CA file is given, but the Redis configuration does not say ssl=true: say both or neither.");
+        trust.Guard(redis);
         redis.Password = PasswordOf(options) ?? redis.Password;
         redis.ClientName = "vmo-" + name;
         redis.AsyncTimeout = TimeoutMs;
@@ -105,21 +114,30 @@ internal sealed class StoreConnections : IAsyncDisposable
         }
     }
 
-    private static StoreException Unopened(Exception error)
+    private static StoreException Unopened(Exception error, StoreTrust trust)
     {
+        if (trust.Refusal is { } refusal)
+            return new(VmoStatus.Io, $"The store's certificate {refusal}.", error);
+        var causes = new List<Exception>();
         for (var cause = error; cause is not null; cause = cause.InnerException)
+            causes.Add(cause);
+        // A TLS handshake that failed is an authentication failure to StackExchange.Redis, too.
+        if (!causes.Any(cause => cause is AuthenticationException) && causes.Any(IsAboutPassword))
         {
-            if (cause is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
-                || cause.Message.Contains("WRONGPASS", StringComparison.Ordinal) || cause.Message.Contains("NOAUTH", StringComparison.Ordinal)
-                || cause.Message.Contains("invalid password", StringComparison.Ordinal))
-            {
-                return new(
-                    VmoStatus.Io,
-                    $"The store refuses the password, or wants one: set it in a file, in {RedisStoreOptions.PasswordVariable}, or in the configuration.",
-                    error);
-            }
+            return new(
+                VmoStatus.Io,
+                $"The store refuses the password, or wants one: set it in a file, in {RedisStoreOptions.PasswordVariable}, or in the configuration.",
+                error);
         }
 
-        return new(VmoStatus.Io, "The store cannot be reached: is Redis running at the configured address, and does TLS match?", error);
+        var seal = trust.IsAsked
+            ? "and is that its TLS port, as ssl=true says"
+            : "and is that its port without TLS? A port with TLS needs ssl=true in the configuration";
+        return new(VmoStatus.Io, $"The store cannot be reached: is Redis running at the configured address, {seal}?", error);
     }
+
+    private static bool IsAboutPassword(Exception cause) =>
+        cause is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure }
+        || cause.Message.Contains("WRONGPASS", StringComparison.Ordinal) || cause.Message.Contains("NOAUTH", StringComparison.Ordinal)
+        || cause.Message.Contains("invalid password", StringComparison.Ordinal);
 }

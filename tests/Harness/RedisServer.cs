@@ -19,10 +19,10 @@ public sealed class RedisServer : IAsyncDisposable
     private readonly IReadOnlyList<string> _options;
     private Process? _process;
 
-    private RedisServer(int port, int busPort, IReadOnlyList<string> options, string? password)
+    private RedisServer(int port, int busPort, IReadOnlyList<string> options, string? password, TlsIdentity? tls)
     {
         (Port, BusPort, Password) = (port, busPort, password);
-        _options = options;
+        _options = tls is null ? options : [.. options, .. tls.RedisOptions(TlsPort = FreePort())];
     }
 
     public int Port { get; }
@@ -30,19 +30,26 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>The port of the cluster bus; used only with cluster-enabled.</summary>
     public int BusPort { get; }
 
+    /// <summary>The port that speaks TLS; 0 without a certificate.</summary>
+    public int TlsPort { get; }
+
     public string? Password { get; }
 
     /// <summary>A StackExchange.Redis configuration, without the password.</summary>
     public string Configuration => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
+    /// <summary>The same over TLS.</summary>
+    public string TlsConfiguration => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{TlsPort},ssl=true");
+
     public int ProcessId => _process!.Id;
 
-    /// <summary>Starts one. Options are redis.conf lines: <c>appendonly yes</c>, <c>maxmemory 8mb</c>, <c>replicaof 127.0.0.1 7000</c>.</summary>
-    public static async Task<RedisServer> StartAsync(IReadOnlyList<string>? options = null, string? password = null)
+    /// <summary>Starts one. Options are redis.conf lines: <c>appendonly yes</c>, <c>maxmemory 8mb</c>, <c>replicaof 127.0.0.1 7000</c>.
+    /// With a certificate it has a second port, over TLS; the first stays for the harness.</summary>
+    public static async Task<RedisServer> StartAsync(IReadOnlyList<string>? options = null, string? password = null, TlsIdentity? tls = null)
     {
         for (var tries = 1; ; tries++)
         {
-            var server = new RedisServer(FreePort(), FreePort(), options ?? [], password);
+            var server = new RedisServer(FreePort(), FreePort(), options ?? [], password, tls);
             try
             {
                 await server.RunAsync();
@@ -113,6 +120,19 @@ public sealed class RedisServer : IAsyncDisposable
 
         var whole = reply.ToString()[..^end.Length];
         return Password is not null && whole.StartsWith("+OK\r\n", StringComparison.Ordinal) ? whole[5..] : whole;
+    }
+
+    /// <summary>The names of all keys that match a glob, in order.</summary>
+    public async Task<IReadOnlyList<string>> KeysAsync(string glob = "*")
+    {
+        // *N, and for each key $LENGTH and the key itself on a line: none of ours has a line's end in it.
+        var lines = (await CommandAsync("KEYS", glob)).Split("\r\n");
+        if (!lines[0].StartsWith('*'))
+            throw new InvalidOperationException($"Redis on port {Port} does not list its keys: {lines[0]}");
+        var keys = lines.Skip(2).Where((_, i) => i % 2 == 0).ToList();
+        return keys.Count == int.Parse(lines[0][1..], CultureInfo.InvariantCulture)
+            ? [.. keys.Order(StringComparer.Ordinal)]
+            : throw new InvalidOperationException($"Redis on port {Port} lists {lines[0]} keys, of which {keys.Count} are read.");
     }
 
     /// <summary>Asks until the reply is as wanted; says what was missing when patience ends.</summary>

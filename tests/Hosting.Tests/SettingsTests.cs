@@ -139,6 +139,15 @@ public sealed class SettingsTests
     }
 
     [Fact]
+    public void An_authority_is_given_with_a_Redis_over_TLS_only()
+    {
+        Assert.Equal("/ca.crt", Read(["--redis", "10.0.0.7:6380,ssl=true"], ("Vmo__RedisCa", "/ca.crt")).RedisCa);
+        Assert.Contains("--redis-ca /ca.crt: ", Refused(["--redis-ca", "/ca.crt"]), StringComparison.Ordinal);
+        Assert.Contains("ssl=true", Refused(["--redis-ca", "/ca.crt", "--redis", "10.0.0.7:6379"]), StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', Refused(["--redis-ca", "/ca.crt", "--redis", "10.0.0.7:6379,frobnicate=1"]));
+    }
+
+    [Fact]
     public void Replicas_of_the_embedded_store_there_are_none() =>
         Assert.Contains("no replicas", Refused(["--durability", "replicas:1"]), StringComparison.Ordinal);
 

@@ -38,6 +38,7 @@ public sealed class NodeStore : IAsyncDisposable
                     Configuration = embedded?.Configuration ?? options.Redis!,
                     Password = options.RedisPassword,
                     PasswordFile = options.RedisPasswordFile,
+                    CaFile = options.RedisCa,
                     KeyPrefix = options.Prefix,
                     Durability = options.Durability,
                     Embedded = embedded is not null,

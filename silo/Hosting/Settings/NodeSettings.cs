@@ -19,6 +19,7 @@ internal static class NodeSettings
         new("Redis", "--redis", "CONFIG", "join the cluster on this Redis (StackExchange.Redis configuration) instead", Text((o, v) => o.Redis = v)),
         new("RedisPassword", null, "TEXT", "Redis' password", Text((o, v) => o.RedisPassword = v)),
         new("RedisPasswordFile", "--redis-password-file", "FILE", "file whose first line is Redis' password", Text((o, v) => o.RedisPasswordFile = v)),
+        new("RedisCa", "--redis-ca", "FILE", "PEM file: who may have issued Redis' TLS certificate (the machine's authorities)", Text((o, v) => o.RedisCa = v)),
         new("Prefix", "--prefix", "TEXT", "what every key in Redis begins with; one per cluster (vmo:)", Text((o, v) => o.Prefix = v)),
         new("Durability", "--durability", "LEVEL", "what an acknowledged write survives: primary or replicas:N (primary)", (o, v) =>
         {

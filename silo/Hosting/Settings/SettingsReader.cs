@@ -195,6 +195,11 @@ public static class SettingsReader
             yield return "A password for Redis is given, but no --redis: give both or neither";
         }
 
+        if (options.RedisCa is not null && !IsOverTls(options.Redis))
+        {
+            yield return $"--redis-ca {options.RedisCa}: only a Redis over TLS shows a certificate; give --redis HOST:PORT,ssl=true with it";
+        }
+
         if (!options.AllowUnauthenticated)
         {
             foreach (var (name, endpoint) in new[] { ("--listen", options.Listen), ("--http", options.Http) })
@@ -212,6 +217,9 @@ public static class SettingsReader
             yield return $"--listen and --http are both {options.Listen}: they need a port each";
         }
     }
+
+    // One that cannot be read is told by itself.
+    private static bool IsOverTls(string? redis) => redis is not null && (WhyNotRedis(redis) is not null || ConfigurationOptions.Parse(redis).Ssl);
 
     // The text itself is not repeated: it may hold a password.
     private static string? WhyNotRedis(string configuration)

@@ -25,6 +25,12 @@ public sealed class VmoNodeOptions
     /// <summary>A file whose first line is Redis' password.</summary>
     public string? RedisPasswordFile { get; set; }
 
+    /// <summary>
+    /// A PEM file with the certificates of the authorities that may have issued the certificate of a Redis over TLS (<c>ssl=true</c> in
+    /// <see cref="Redis"/>); no other is trusted then. Default none: the machine's own decide.
+    /// </summary>
+    public string? RedisCa { get; set; }
+
     /// <summary>What every key in Redis begins with. Two clusters on one Redis differ in it. Default <c>vmo:</c>.</summary>
     public string Prefix { get; set; } = "vmo:";
 
