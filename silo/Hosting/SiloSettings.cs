@@ -60,6 +60,11 @@ internal static class SiloSettings
 
             // A silo declared dead learns of it when it reads the table: this is how long it may go on unaware.
             o.TableRefreshTimeout = TimeSpan.FromSeconds(2);
+
+            // Who joins asks all that were active, except those silent in the table for three of these. Where all silos died at once nobody
+            // declares them dead, and the first to come back would wait for them: this is how long.
+            o.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
+            o.NumMissedTableIAmAliveLimit = 3;
             o.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
             o.DefunctSiloExpiration = TimeSpan.FromHours(1);
         });
