@@ -17,6 +17,9 @@ internal static partial class Readme
     /// <summary>Every block of shell, marked or not.</summary>
     public static IEnumerable<string> Blocks => AnyBlock().Matches(Text).Select(m => m.Groups["shell"].Value);
 
+    /// <summary>What stands behind '# ' of a line of shell that reads is what it prints.</summary>
+    public static IReadOnlyList<string> PromisedBy(string shell) => [.. PromisingLine().Matches(shell).Select(m => m.Groups[1].Value.Trim())];
+
     /// <summary>The rows of the table of promises: the number and the tests named beside it.</summary>
     public static IEnumerable<(string Promise, IReadOnlyList<string> Tests)> Promises =>
         PromiseRow().Matches(Text).Select(m => (m.Groups["promise"].Value, (IReadOnlyList<string>)[.. TestName().Matches(m.Groups["tests"].Value).Select(t => t.Groups[1].Value)]));
@@ -29,6 +32,9 @@ internal static partial class Readme
 
     [GeneratedRegex(@"^```sh\n(?<shell>.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex AnyBlock();
+
+    [GeneratedRegex(@"^vmo (?:[^#\n]* )?read [^#\n]*# (.+)$", RegexOptions.Multiline)]
+    private static partial Regex PromisingLine();
 
     [GeneratedRegex(@"^\| (?<promise>P\d+) \|[^|]*\|(?<tests>[^|]*)\|", RegexOptions.Multiline)]
     private static partial Regex PromiseRow();

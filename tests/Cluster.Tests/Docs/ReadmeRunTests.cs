@@ -10,8 +10,7 @@ public sealed class ReadmeRunTests(ReadmeTerminals terminals) : IClassFixture<Re
     {
         var shell = Readme.Block("first steps");
         var output = await terminals.InSecondTerminalAsync(shell);
-        // What stands behind '# ' of a line that reads is what it prints.
-        var promised = shell.Split('\n').Where(l => l.StartsWith("vmo read", StringComparison.Ordinal)).Select(l => l[(l.IndexOf('#', StringComparison.Ordinal) + 1)..].Trim()).ToList();
+        var promised = Readme.PromisedBy(shell);
         Assert.NotEmpty(promised);
         Assert.Equal(promised, output.Trim().Split('\n'));
     }

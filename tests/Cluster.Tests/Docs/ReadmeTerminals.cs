@@ -6,22 +6,16 @@ namespace VmoCluster.Cluster.Tests.Docs;
 /// <summary>A newcomer's two terminals: the node by the README's own command, and a shell beside it.</summary>
 public sealed partial class ReadmeTerminals : IAsyncLifetime
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("vmo-readme-").FullName;
+    private readonly ReadmeFolder _folder = new();
     private RunningProgram _node = null!;
     private string _endpoint = "";
 
-    public async Task InitializeAsync()
-    {
-        // The second terminal stands in the repository, but what the steps make must not: a folder that looks like it.
-        foreach (var entry in Directory.GetFileSystemEntries(Repository.Root))
-            File.CreateSymbolicLink(Path.Combine(_folder, Path.GetFileName(entry)), entry);
-        await StartNodeAsync();
-    }
+    public Task InitializeAsync() => StartNodeAsync();
 
     public async Task DisposeAsync()
     {
         await _node.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 
     /// <summary>Ctrl-C in the node's terminal; its exit code.</summary>
@@ -38,7 +32,7 @@ public sealed partial class ReadmeTerminals : IAsyncLifetime
     {
         _node = RunningProgram.Start("the README's node", Repository.Root, ["bash", "-c", Readme.Block("node")], new Dictionary<string, string>
         {
-            ["Vmo__Data"] = Path.Combine(_folder, "data of the node"),
+            ["Vmo__Data"] = Path.Combine(_folder.Path, "data of the node"),
             ["Vmo__Listen"] = "127.0.0.1:0",
             ["Vmo__Http"] = "127.0.0.1:0",
             ["MSBUILDDISABLENODEREUSE"] = "1",
@@ -50,9 +44,7 @@ public sealed partial class ReadmeTerminals : IAsyncLifetime
     /// <summary>Runs a shell there; what it printed. It must end well.</summary>
     public async Task<string> InSecondTerminalAsync(string shell)
     {
-        var path = $"{Repository.PathOf("client/Cli/bin/Release/net10.0")}:{Environment.GetEnvironmentVariable("PATH")}";
-        var (code, output) = await Command.RunAsync("bash", ["-euo", "pipefail", "-c", shell], _folder,
-            new Dictionary<string, string> { ["VMO_ENDPOINT"] = _endpoint, ["PATH"] = path, ["VMO_HANDLE"] = "" }, TimeSpan.FromMinutes(3));
+        var (code, output) = await _folder.RunAsync(shell, new Dictionary<string, string> { ["VMO_ENDPOINT"] = _endpoint });
         Assert.True(code == 0, $"{shell}\nended with {code}:\n{output}\nThe node printed:\n{_node.Output}");
         return output;
     }
