@@ -37,12 +37,12 @@ internal sealed class CommandLine
         _root.Add(_version);
         foreach (Command verb in (Command[])
             [
-                new CreateVerb(), new InfoVerb(), new SizeVerb(), new ContentSizeVerb(), new NameVerb(),
+                new CreateVerb(), new CloneVerb(), new InfoVerb(), new SizeVerb(), new ContentSizeVerb(), new NameVerb(), new TreeVerb(), new ExplainVerb(),
                 new ReadVerb(), new WriteVerb(), new OpVerb(),
                 new ImportVerb(), new ExportVerb(),
                 new DuplicateVerb(), new ReplaceVerb(), new RenewVerb(), new CloseVerb(), new RevokeVerb(),
                 new SignalVerb(), new WaitVerb(),
-                new LsVerb(), new HandleVerb(),
+                new LsVerb(), new HandleVerb(), new ScrubVerb(),
                 new CompletionVerb(this),
             ])
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using VmoCluster.Cli.Parsing;
+using VmoCluster.Cli.Verbs;
 
 namespace VmoCluster.Cli;
 
@@ -31,6 +32,44 @@ internal static class OptionKinds
         value = range;
         return isRange;
     }, "OFF,LEN, each " + Numbers.Form);
+
+    /// <summary>May be given several times, each <c>OFF,LEN</c>.</summary>
+    public static Option<IReadOnlyList<ByteRange>> Ranges(string name, string description) => new(name)
+    {
+        HelpName = "OFF,LEN",
+        Description = description,
+        Arity = ArgumentArity.ZeroOrMore,
+        CustomParser = result =>
+        {
+            var ranges = new List<ByteRange>();
+            foreach (var token in result.Tokens)
+            {
+                if (Numbers.TryParseRange(token.Value, out var range))
+                    ranges.Add(range);
+                else
+                    result.AddError($"{name}: '{token.Value}' is not OFF,LEN, each {Numbers.Form}");
+            }
+
+            return ranges;
+        },
+    };
+
+    /// <summary>A kind of child, by the name that info prints.</summary>
+    public static Option<VmoKind?> Kind(string name, string description)
+    {
+        var kinds = Enum.GetValues<VmoKind>().Where(kind => kind != VmoKind.Root).ToDictionary(InfoVerb.KindName);
+        var option = Of(
+            name, string.Join('|', kinds.Keys), description, false,
+            (string text, out VmoKind? value) =>
+            {
+                var isKind = kinds.TryGetValue(text, out var kind);
+                value = kind;
+                return isKind;
+            },
+            "one of " + string.Join(", ", kinds.Keys));
+        option.CompletionSources.Add([.. kinds.Keys]);
+        return option;
+    }
 
     public static Option<string?> Text(string name, string word, string description) => new(name) { HelpName = word, Description = description };
 

@@ -19,7 +19,7 @@ internal sealed class OpVerb : Verb
     {
         Form = "[H] commit|decommit|zero|lookup";
         Details = "commit    make pages the VMO's own; those that read zero store no bytes\n" +
-            "decommit  drop whole pages: they read zero again, and their bytes are freed\n" +
+            "decommit  drop whole pages: they show what the parent has again, in a root zeros, and their bytes are freed\n" +
             "zero      make bytes zero, at any alignment; whole pages are freed\n" +
             "lookup    print where there is something: offset, length, data or zero, and whose it is";
         Examples = ["vmo op $H zero --offset 100 --length 1GiB", "vmo op $H lookup --offset 0 --length $(vmo size $H)"];

@@ -7,7 +7,7 @@ namespace VmoCluster.Cli.Tests.Model;
 /// A cluster in a dictionary, for what the command line makes of answers. It checks handles, rights and ranges in the cluster's order and
 /// repeats its statuses; what it says about VMOs beyond that proves nothing about the real one.
 /// </summary>
-internal sealed class ModelTransport(TimeProvider time) : ITransport
+internal sealed partial class ModelTransport(TimeProvider time) : ITransport
 {
     private readonly Lock _lock = new();
     private ulong _lastKoid = 100;
@@ -146,6 +146,9 @@ internal sealed class ModelTransport(TimeProvider time) : ITransport
             SignalCall => VmoRights.Signal,
             WaitCall => VmoRights.Wait,
             DuplicateCall => VmoRights.Duplicate,
+            CloneCall => VmoRights.Duplicate | VmoRights.Read,
+            TreeCall => VmoRights.Inspect,
+            ExplainCall => VmoRights.Read,
             _ => VmoRights.None,
         };
         var (refused, vmo, handle) = Open(koid, call.Head.Secret, needed, call.GetType().Name);
@@ -188,6 +191,12 @@ internal sealed class ModelTransport(TimeProvider time) : ITransport
             case ReplaceCall replace:
                 vmo!.Handles.Remove(call.Head.Secret);
                 return Derive(vmo, handle!, handle!.Parent, replace.NewSecret, replace.Rights, handle.ExpiresMs, handle.Range);
+            case CloneCall clone:
+                return Clone(koid, vmo!, handle!, clone);
+            case TreeCall:
+                return Tree(koid);
+            case ExplainCall explain:
+                return Explain(koid, vmo!, explain);
             case RenewCall renew:
                 vmo!.Handles[call.Head.Secret] = handle! with { ExpiresMs = renew.ExpiresMs };
                 return new() { Number = (ulong)renew.ExpiresMs };
@@ -260,7 +269,7 @@ internal sealed class ModelTransport(TimeProvider time) : ITransport
     private void Close(Koid koid, ModelVmo vmo, HandleSecret secret)
     {
         vmo.Handles.Remove(secret);
-        if (vmo.Handles.Count == 0)
+        if (vmo.Handles.Count == 0 && Vmos.Values.All(other => other.Parent != koid))
             Vmos.Remove(koid);
     }
 
@@ -271,7 +280,7 @@ internal sealed class ModelTransport(TimeProvider time) : ITransport
         Close(koid, vmo, secret);
     }
 
-    private static VmoInfo Info(Koid koid, ModelVmo vmo, ModelHandle handle)
+    private VmoInfo Info(Koid koid, ModelVmo vmo, ModelHandle handle)
     {
         var (mayRead, mayInspect) = ((handle.Rights & VmoRights.GetProperty) != 0, (handle.Rights & VmoRights.Inspect) != 0);
         return new()
@@ -283,6 +292,10 @@ internal sealed class ModelTransport(TimeProvider time) : ITransport
             Size = vmo.Size,
             ContentSize = mayRead ? vmo.ContentSize : null,
             IsResizable = !vmo.IsFixed,
+            Kind = vmo.Kind,
+            Parent = vmo.Parent,
+            Offset = vmo.Offset,
+            ChildCount = Vmos.Values.Count(other => other.Parent == koid),
             CommittedBytes = (ulong)vmo.Pages.Count * Limits.PageBytes,
             ChargedBytes = vmo.StoredBytes,
             WouldFreeBytes = vmo.StoredBytes,

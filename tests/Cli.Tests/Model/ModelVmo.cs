@@ -6,6 +6,9 @@ internal sealed class ModelVmo
     public ulong Size { get; set; }
     public ulong ContentSize { get; set; }
     public bool IsFixed { get; init; }
+    public VmoKind Kind { get; init; }
+    public Koid Parent { get; init; }
+    public ulong Offset { get; init; }
     public string Name { get; set; } = "";
     public Dictionary<string, string> Labels { get; init; } = [];
     public VmoSignals Signals { get; set; } = VmoSignals.ZeroChildren;

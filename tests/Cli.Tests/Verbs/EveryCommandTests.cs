@@ -86,7 +86,7 @@ public sealed class EveryCommandTests : IDisposable
     {
         var handle = await _shell.CreateAsync();
         foreach (string[] args in (string[][])
-            [[handle], ["size", handle, handle], ["size", handle, "--set", handle], ["op", handle, handle, "--offset", "0", "--length", "0"], ["--" + handle], ["size", "--" + handle], ["handle", handle], ["completion", handle]])
+            [[handle], ["size", handle, handle], ["size", handle, "--set", handle], ["op", handle, handle, "--offset", "0", "--length", "0"], ["--" + handle], ["size", "--" + handle], ["handle", handle], ["explain", handle, handle], ["clone", "--kind", handle], ["tree", handle, handle], ["scrub", handle, handle], ["completion", handle]])
         {
             var refused = await _shell.RunAsync(args);
             Assert.Equal(64, refused.ExitCode);
@@ -98,7 +98,7 @@ public sealed class EveryCommandTests : IDisposable
     [InlineData("craete", "'craete' is not a verb of vmo; did you mean 'create'?")]
     [InlineData("dupplicate", "'dupplicate' is not a verb of vmo; did you mean 'duplicate'?")]
     [InlineData("xyzzy", "'xyzzy' is not a verb of vmo; vmo --help lists them")]
-    [InlineData("explain", "'explain' is not a verb of vmo; vmo --help lists them")]
+    [InlineData("jobs", "'jobs' is not a verb of vmo; vmo --help lists them")]
     [InlineData("doctor", "'doctor' is not a verb of vmo; vmo --help lists them")]
     public async Task A_misspelt_verb_gets_a_suggestion(string verb, string message) =>
         (await _shell.RunAsync([verb, "--size", "1"])).Refused(64, $"vmo: usage: {message}");
@@ -169,7 +169,7 @@ public sealed class EveryCommandTests : IDisposable
     [Fact]
     public void The_verbs_are_those_of_the_page_that_exist()
     {
-        const string verbs = "create info size content-size name read write op import export duplicate replace renew close revoke signal wait ls handle completion";
+        const string verbs = "create clone info size content-size name tree explain read write op import export duplicate replace renew close revoke signal wait ls handle scrub completion";
         Assert.Equal(verbs.Split(' '), new CommandLine(Surroundings.OfProcess()).Verbs.Select(v => v.Name));
     }
 
