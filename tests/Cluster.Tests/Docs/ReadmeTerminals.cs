@@ -4,7 +4,7 @@ using Xunit;
 namespace VmoCluster.Cluster.Tests.Docs;
 
 /// <summary>A newcomer's two terminals: the node by the README's own command, and a shell beside it.</summary>
-public sealed partial class ReadmeTerminals : IAsyncLifetime
+public sealed partial class ReadmeTerminals : IAsyncLifetime, IDisposable
 {
     private readonly ReadmeFolder _folder = new();
     private RunningProgram _node = null!;
@@ -12,11 +12,10 @@ public sealed partial class ReadmeTerminals : IAsyncLifetime
 
     public Task InitializeAsync() => StartNodeAsync();
 
-    public async Task DisposeAsync()
-    {
-        await _node.DisposeAsync();
-        _folder.Dispose();
-    }
+    public async Task DisposeAsync() => await _node.DisposeAsync();
+
+    /// <summary>After the node's end.</summary>
+    public void Dispose() => _folder.Dispose();
 
     /// <summary>Ctrl-C in the node's terminal; its exit code.</summary>
     public async Task<int> InterruptAsync()
