@@ -1,3 +1,4 @@
+using System.Globalization;
 using VmoCluster.Harness;
 using Xunit;
 
@@ -61,5 +62,24 @@ public sealed class FullStoreTests
         });
         await vmo.CloseAsync();
         Assert.Equal(VmoStatus.BadHandle, (await Assert.ThrowsAsync<VmoException>(() => vmo.GetSizeAsync())).Status);
+        await NothingIsLeftAsync(redis, vmo.Koid);
+    }
+
+    // What refused writes had brought to the store is freed as what was written is. What stays is the store's own, and two notes that go by
+    // themselves: the answers of the VMO's last requests, and which koid its creation got.
+    private static async Task NothingIsLeftAsync(RedisServer redis, Koid koid)
+    {
+        await Nodes.UntilAsync("the VMO's record, layers and blobs are freed", async () => (await redis.KeysAsync($"vmo:{{{koid}}}:[vlb]*")).Count == 0, TimeSpan.FromSeconds(20));
+        var keys = await redis.KeysAsync();
+        var notes = keys.Where(key => key == $"vmo:{{{koid}}}:t" || key.StartsWith("vmo:req:", StringComparison.Ordinal)).ToList();
+        Assert.Equal(2, notes.Count);
+        foreach (var note in notes)
+        {
+            var left = TimeSpan.FromMilliseconds(long.Parse((await redis.CommandAsync("PTTL", note)).Trim(':', '\r', '\n'), CultureInfo.InvariantCulture));
+            Assert.InRange(left, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10));
+        }
+
+        var id = (await redis.CommandAsync("HGET", "vmo:store", "id")).Split("\r\n")[1];
+        Assert.Equal(["vmo:koids", ClusterNames.MembershipKey("vmo:", ClusterNames.ClusterId(id)), "vmo:store", "vmo:{sessions}"], keys.Except(notes));
     }
 }
