@@ -67,6 +67,8 @@ internal static class OptionKinds
                 return isKind;
             },
             "one of " + string.Join(", ", kinds.Keys));
+        // An enum brings its members' names by itself, a root among them.
+        option.CompletionSources.Clear();
         option.CompletionSources.Add([.. kinds.Keys]);
         return option;
     }

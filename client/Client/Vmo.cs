@@ -150,7 +150,7 @@ public sealed class Vmo
     /// </summary>
     public async Task<IReadOnlyList<Vmo>> CloneManyAsync(
         int count, VmoKind kind = VmoKind.Live, ulong offset = 0, ulong? size = null, VmoCloneOptions? options = null, CancellationToken cancellation = default) =>
-        await CloneManyAsync(count, await _cloner.SpecAsync(kind, offset, size, options, GetSizeAsync, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        await CloneManyAsync(count, await Cloner.SpecAsync(kind, offset, size, options, GetSizeAsync, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
 
     /// <summary>So many children, each made as this says, in one call, all or none.</summary>
     public Task<IReadOnlyList<Vmo>> CloneManyAsync(int count, CloneSpec spec, CancellationToken cancellation = default)

@@ -22,10 +22,11 @@ internal sealed class ExplainVerb : Verb
 
     public override async Task<int> RunAsync(Run run, CancellationToken cancellation)
     {
-        if (run.LastWord(this) is { } word && !Numbers.TryParse(word, out _))
+        // The word is looked at before the handle: a usage error asks nothing.
+        var word = run.LastWord(this) ?? throw new UsageException($"the page is missing: vmo explain {Form}");
+        if (!Numbers.TryParse(word, out var page))
             throw new UsageException($"'{Failure.WithoutSecrets(word)}' is not a page: {Numbers.Form}");
-        var (vmo, text) = await run.VmoAndWordAsync(this, "the page", cancellation);
-        Numbers.TryParse(text, out var page);
+        var (vmo, _) = await run.VmoAndWordAsync(this, "the page", cancellation);
         var told = await vmo.ExplainAsync(page, cancellation);
         run.Heading(Line("KOID", "KIND", "OFFSET", "LAYER", "ANSWER"));
         foreach (var level in told.Levels)

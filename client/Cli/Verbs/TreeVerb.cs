@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json;
 using VmoCluster.Cli.Output;
 using VmoCluster.Cli.Parsing;
-using VmoCluster.Client;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Cli.Verbs;

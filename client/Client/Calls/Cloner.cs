@@ -9,7 +9,7 @@ namespace VmoCluster.Client;
 internal sealed class Cloner(CallLoop calls, Confirmations confirmations, VmoHandle parent, Caller caller, TimeSpan deadline)
 {
     /// <summary>A child of its parent's size less the offset, unless a size is given. A reference is the whole and is asked for with 0.</summary>
-    public async Task<CloneSpec> SpecAsync(
+    public static async Task<CloneSpec> SpecAsync(
         VmoKind kind, ulong offset, ulong? size, VmoCloneOptions? options, Func<CancellationToken, Task<ulong>> parentSize, CancellationToken cancellation)
     {
         options ??= new();

@@ -1,4 +1,3 @@
-using VmoCluster.Client;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Cli.Tests.Model;

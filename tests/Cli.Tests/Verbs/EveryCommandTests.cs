@@ -209,6 +209,8 @@ public sealed class EveryCommandTests : IDisposable
             Assert.All(verb.Options, o => Assert.Contains(o.Name[2..], script, StringComparison.Ordinal));
         }
 
+        Assert.Contains("live snapshot slice reference", script, StringComparison.Ordinal);
+        Assert.DoesNotContain("Root", script, StringComparison.Ordinal);
         (await _shell.RunAsync(["completion", "tcsh"])).Refused(64, "vmo: usage: 'tcsh' is not one of bash, zsh, fish");
         (await _shell.RunAsync(["completion"])).Refused(64, "vmo: usage: say for which shell");
     }

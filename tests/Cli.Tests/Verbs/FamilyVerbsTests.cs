@@ -1,5 +1,4 @@
 using System.Text.Json;
-using VmoCluster.Client;
 using Xunit;
 
 namespace VmoCluster.Cli.Tests.Verbs;
