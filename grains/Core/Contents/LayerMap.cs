@@ -12,7 +12,7 @@ public sealed class LayerMap
     private readonly IMapBudget _budget;
     private readonly Dictionary<ulong, Extent> _extents = [];
 
-    // Runs as stored: committed ones are disjoint; clearing ones wait for their leaves to be rewritten.
+    // Runs as stored: those that lie under the slots are disjoint; clearing ones wait for their leaves to be rewritten.
     private List<Run> _runs;
 
     // Every leaf of the store is known, so an extent that is not in _extents is empty.
@@ -266,7 +266,7 @@ public sealed class LayerMap
     {
         foreach (var run in _runs)
         {
-            if (!run.IsCommitted && run.Version > version && run.Range.Contains(new(page)))
+            if (run.IsClearing && run.Version > version && run.Range.Contains(new(page)))
                 return true;
         }
 

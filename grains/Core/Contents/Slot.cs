@@ -19,6 +19,9 @@ public readonly record struct Slot(SlotState State, ulong Version, BlobId Blob, 
     /// <summary>Skip the own stack.</summary>
     public static Slot Through(ulong version) => new(SlotState.Through, version, BlobId.Zero, 0, 0, 0);
 
+    /// <summary>Zeros, whatever lies below.</summary>
+    public static Slot Zero(ulong version) => new(SlotState.Zero, version, BlobId.Zero, 0, 0, 0);
+
     public bool IsAbsent => State == SlotState.Absent;
 
     /// <summary>Whether bytes are stored for it.</summary>

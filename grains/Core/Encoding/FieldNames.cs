@@ -19,6 +19,12 @@ public static class FieldNames
     public static ReadOnlyMemory<byte> Blob { get; } = "blob"u8.ToArray();
     public static ReadOnlyMemory<byte> Garbage { get; } = "gc"u8.ToArray();
 
+    public static ReadOnlyMemory<byte> Below { get; } = "below"u8.ToArray();
+    public static ReadOnlyMemory<byte> Frozen { get; } = "frozen"u8.ToArray();
+    public static ReadOnlyMemory<byte> Next { get; } = "next"u8.ToArray();
+    public static ReadOnlyMemory<byte> Children { get; } = "kids"u8.ToArray();
+    public static ReadOnlyMemory<byte> Intent { get; } = "intent"u8.ToArray();
+
     /// <summary>What the names of all leaves begin with.</summary>
     public static ReadOnlyMemory<byte> LeafPrefix { get; } = "l"u8.ToArray();
 
@@ -36,6 +42,9 @@ public static class FieldNames
 
     /// <summary><c>q</c> and the ring's slot, 4 bytes big-endian.</summary>
     public static ReadOnlyMemory<byte> Ring(uint slot) => Numbered((byte)'q', slot);
+
+    /// <summary><c>u</c> and a frozen layer's number, 4 bytes big-endian: the VMOs elsewhere that look through it.</summary>
+    public static ReadOnlyMemory<byte> Users(uint layer) => Numbered((byte)'u', layer);
 
     /// <summary>Reads the number out of a leaf's name.</summary>
     public static bool TryReadLeaf(ReadOnlySpan<byte> name, out ulong leaf)

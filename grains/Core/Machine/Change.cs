@@ -90,9 +90,30 @@ internal sealed class HeardChange(Instant now) : Change(default, CommitTarget.Re
     public bool IsTaken { get; set; }
 }
 
-/// <summary>Upkeep of the layer: leaves rewritten, runs dropped, pages of half-dead blobs moved.</summary>
-internal sealed class UpkeepChange(Instant now) : Change(default, CommitTarget.Layer, "upkeep", now)
+/// <summary>What another VMO of the family has told.</summary>
+internal sealed class KinChange(KinMessage message, Instant now) : Change(default, CommitTarget.Record, "kin", now)
 {
+    public KinMessage Message { get; } = message;
+}
+
+/// <summary>One step of a clone: a commit of its own, before everything that waits.</summary>
+internal sealed class StepChange(CommitTarget target, string name, Instant now) : Change(default, target, name, now)
+{
+    public required Func<StoreCommit> Build { get; init; }
+
+    /// <summary>The commit is durable.</summary>
+    public required Action Applied { get; init; }
+
+    /// <summary>Sent again when nobody knows what became of it: the second time it changes nothing.</summary>
+    public bool IsIdempotent { get; init; }
+}
+
+/// <summary>Upkeep of the layer: leaves rewritten, runs dropped, pages of half-dead blobs moved.</summary>
+internal sealed class UpkeepChange(LayerId layer, Instant now) : Change(default, CommitTarget.Layer, "upkeep", now)
+{
+    /// <summary>The layer it is about: when that is frozen meanwhile, there is nothing left to do.</summary>
+    public LayerId Layer { get; } = layer;
+
     /// <summary>Leaves whose stored form still has dead slots.</summary>
     public IReadOnlyList<ulong> Leaves { get; init; } = [];
 

@@ -13,12 +13,15 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 {
     private const int SettlePauseMs = 50;
     private const int AttemptsMax = 8;
+    private const int StepPauseMs = 500;
 
     private readonly LinkedList<Change> _queue = [];
     private readonly Dictionary<RequestId, Change> _inProgress = [];
     private int _bytes;
     private LayerBatch? _layerFlight;
     private RecordBatch? _recordFlight;
+    private StepChange? _stepFlight;
+    private long _stepAgainMs;
     private ulong _flightSeq;
     private bool _isNoting;
 
@@ -28,12 +31,18 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     /// <summary>Set while something else must have the layer to itself.</summary>
     public Func<bool> IsBlocked { get; set; } = () => false;
 
+    /// <summary>Told of a clone that is decided and durable: its children come next, and then its answer.</summary>
+    public Action<Change, VmoReply?> Born { get; set; } = (_, _) => { };
+
+    /// <summary>Whether a clone is under way: only its own steps are sent.</summary>
+    public bool IsBearing => state.Record.Intent is not null;
+
     /// <summary>Told when an internal change of the layer has come to its end.</summary>
     public Action UpkeepDone { get; set; } = () => { };
 
     public int Count => _queue.Count;
 
-    public bool IsFlying => _layerFlight is not null || _recordFlight is not null;
+    public bool IsFlying => _layerFlight is not null || _recordFlight is not null || _stepFlight is not null;
 
     public bool IsIdle => _queue.Count == 0 && !IsFlying && !_isNoting;
 
@@ -62,7 +71,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
             if (ring.TryFind(request, out var entry))
             {
-                Refuse(change, addWaiters, entry.Digest == change.Digest ? Outcome.Ok : Reused(request), new VmoReply { Rights = (VmoRights)entry.Result, Number = NumberOf(change), Version = state.Layer.Seq });
+                Refuse(change, addWaiters, entry.Digest == change.Digest ? Outcome.Ok : Reused(request), AgainOf(change, entry));
                 return;
             }
 
@@ -118,20 +127,56 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     {
         while (!IsFlying && !_isNoting && !IsBlocked() && !state.IsEnded && _queue.First is { } first)
         {
+            if (first.Value is StepChange step)
+            {
+                SendStep(step);
+                return;
+            }
+
+            if (IsBearing)
+                return;
             if (first.Value.Target == CommitTarget.Layer ? !SendLayer() : !SendRecord())
                 return;
         }
     }
 
+    /// <summary>A step of a clone goes before everything that waits.</summary>
+    public void EnqueueStep(StepChange step) => _queue.AddFirst(step);
+
+    private void SendStep(StepChange step)
+    {
+        if (state.Now.MonotonicMs < _stepAgainMs)
+            return;
+        _queue.RemoveFirst();
+        var commit = step.Build();
+        (_stepFlight, _flightSeq) = (step, commit.Seq);
+        state.Effects.Add(new SendCommit(commit, []));
+    }
+
+    // Put back, to be sent again: at once, or when the store has had time to recover.
+    private void RetryStep(int afterMs)
+    {
+        _queue.AddFirst(_stepFlight!);
+        _stepFlight = null;
+        _stepAgainMs = state.Now.MonotonicMs + afterMs;
+    }
+
     public void CommitDone(CommitOutcome outcome)
     {
+        if (_stepFlight is { } step && outcome is not (CommitOutcome.Applied or CommitOutcome.Fenced or CommitOutcome.Stale)
+            && (step.IsIdempotent || outcome != CommitOutcome.Unknown))
+        {
+            RetryStep(StepPauseMs);
+            return;
+        }
+
         switch (outcome)
         {
             case CommitOutcome.Applied:
                 Publish();
                 break;
             case CommitOutcome.Unknown:
-                state.Effects.Add(new SendSettle(_layerFlight is null ? CommitTarget.Record : CommitTarget.Layer, SettlePauseMs));
+                state.Effects.Add(new SendSettle(FlightTarget, state.Layer.Id, SettlePauseMs));
                 return;
             case CommitOutcome.Fenced:
             case CommitOutcome.Stale:
@@ -153,22 +198,27 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     {
         if (settlement.Outcome is CommitOutcome.Unknown or CommitOutcome.Refused or CommitOutcome.Full)
         {
-            state.Effects.Add(new SendSettle(_layerFlight is null ? CommitTarget.Record : CommitTarget.Layer, 10 * SettlePauseMs));
+            state.Effects.Add(new SendSettle(FlightTarget, state.Layer.Id, 10 * SettlePauseMs));
             return;
         }
 
         if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq + 1)
         {
             // It had taken effect. The seq has moved on once more by the settling.
-            var isLayer = _layerFlight is not null;
+            var (isLayer, layer) = (FlightTarget == CommitTarget.Layer, state.Layer);
             Publish();
-            SetSeq(isLayer, settlement.SeqBefore + 1);
+            // A layer that was frozen by it takes no more commits.
+            if (!isLayer || ReferenceEquals(layer, state.Layer))
+                SetSeq(isLayer, settlement.SeqBefore + 1);
         }
         else if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq)
         {
             // It has not, and never will: its seq can never match again.
-            SetSeq(_layerFlight is not null, settlement.SeqBefore + 1);
-            Requeue();
+            SetSeq(FlightTarget == CommitTarget.Layer, settlement.SeqBefore + 1);
+            if (_stepFlight is not null)
+                RetryStep(0);
+            else
+                Requeue();
         }
         else
         {
@@ -208,9 +258,11 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         _queue.Clear();
     }
 
+    private CommitTarget FlightTarget => _stepFlight?.Target ?? (_layerFlight is null ? CommitTarget.Record : CommitTarget.Layer);
+
     private bool SendLayer()
     {
-        var batch = new LayerBatch(state.Layer, state.Record, state.Owner.Nonce, state.Now);
+        var batch = new LayerBatch(state);
         foreach (var change in _queue)
         {
             if (change.Target != CommitTarget.Layer || !IsReady(change) || !batch.TryAdd(change))
@@ -265,6 +317,13 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     private void Publish()
     {
+        if (_stepFlight is { } step)
+        {
+            _stepFlight = null;
+            step.Applied();
+            return;
+        }
+
         if (_layerFlight is { } layer)
         {
             _layerFlight = null;
@@ -278,7 +337,13 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         _recordFlight = null;
         record.Publish();
         foreach (var (change, outcome, reply) in record.Decided)
-            Settle(change, outcome, reply, isDurable: true);
+        {
+            if (outcome.IsOk && change is CallChange { Call: CloneCall })
+                Born(change, reply);
+            else
+                Settle(change, outcome, reply, isDurable: true);
+        }
+
         waits.Changed(record.Ended);
     }
 
@@ -308,6 +373,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     private void FailFlight(Outcome outcome)
     {
+        _stepFlight = null;
         if (_layerFlight is { } layer)
         {
             _layerFlight = null;
@@ -342,7 +408,8 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         }
     }
 
-    private void Settle(Change change, Outcome outcome, VmoReply? reply, bool isDurable)
+    /// <summary>Answers a change.</summary>
+    public void Settle(Change change, Outcome outcome, VmoReply? reply, bool isDurable)
     {
         if (!change.Head.Request.IsNone)
             _inProgress.Remove(change.Head.Request);
@@ -371,7 +438,13 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         state.Effects.Add(new EndActivation(reason, Release: false));
     }
 
-    private static ulong NumberOf(Change change) => change is CallChange { Call: RenewCall renew } ? (ulong)renew.ExpiresMs : 0;
+    // What the call was answered, out of what the ring remembers.
+    private VmoReply AgainOf(Change change, RingEntry entry) => change switch
+    {
+        CallChange { Call: CloneCall clone } => BirthPlan.Again(state.Record, state.Layer, clone, new(entry.Result), state.Now),
+        CallChange { Call: RenewCall renew } => new() { Number = (ulong)renew.ExpiresMs, Version = state.Layer.Seq },
+        _ => new() { Rights = (VmoRights)entry.Result, Version = state.Layer.Seq },
+    };
 
     private static Outcome Reused(RequestId request) => new(VmoStatus.InvalidArgs, $"request {request} was used before with another body");
 

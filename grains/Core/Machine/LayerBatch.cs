@@ -1,5 +1,6 @@
 using VmoCluster.Core.Contents;
 using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Requests;
 using VmoCluster.Core.Store;
@@ -13,6 +14,9 @@ namespace VmoCluster.Core.Machine;
 /// </summary>
 internal sealed class LayerBatch
 {
+    /// <summary>Pages of a range up to which each page is looked at, through all that lies below; above, runs speak for them.</summary>
+    public const int EachPageMax = 16 * Limits.ExtentPages;
+
     /// <summary>Blobs of one commit at the most.</summary>
     public const int BlobsMax = Limits.CommitBytesMax / Limits.PageBytes / 4;
 
@@ -32,6 +36,8 @@ internal sealed class LayerBatch
     private const int SmallRangePages = Limits.ExtentPages;
 
     private readonly LayerHead _layer;
+    private readonly Sight _sight;
+    private readonly IPageCache _cache;
     private readonly VmoRecord _record;
     private readonly uint _nonce;
     private readonly Instant _now;
@@ -51,6 +57,7 @@ internal sealed class LayerBatch
     private PageRange? _bulk;
     private LayerCounts _counts;
     private ulong _size;
+    private ulong _low;
     private ulong _contentSize;
     private uint _nextBlob;
     private int _bytesPages;
@@ -58,15 +65,14 @@ internal sealed class LayerBatch
     private bool _isClosed;
     private PreparedSlot? _ring;
 
-    public LayerBatch(LayerHead layer, VmoRecord record, uint nonce, Instant now)
+    public LayerBatch(MachineState state)
     {
-        _layer = layer;
-        _record = record;
-        _nonce = nonce;
-        _now = now;
+        var layer = state.Layer;
+        (_layer, _sight, _cache, _record, _nonce, _now) = (layer, state.Sight, state.Cache, state.Record, state.Owner.Nonce, state.Now);
         _runs = [.. layer.Map.Runs];
         _counts = layer.Counts;
         _size = layer.Size;
+        _low = layer.Low;
         _contentSize = layer.ContentSize;
         _nextBlob = layer.NextBlob;
     }
@@ -123,7 +129,7 @@ internal sealed class LayerBatch
         if (!outcome.IsOk || range.Length == 0)
             return Decide(write, outcome);
         var pages = PageRange.Covering(range);
-        if (!Fits(release: false, (int)pages.Count))
+        if (!Fits(release: false, (int)pages.Count) || !HasBytes(range, write))
             return false;
         for (var page = pages.First.Value; page < pages.End.Value; page++)
         {
@@ -144,7 +150,7 @@ internal sealed class LayerBatch
     {
         if (!data.Span.ContainsAnyExcept((byte)0))
         {
-            // Zeros over what is not committed store nothing: a root shows zeros there anyway.
+            // Zeros over what is not committed store nothing where zeros show anyway.
             _images[page] = PageImage.Zeros(Now(page).IsCommitted);
             return;
         }
@@ -202,6 +208,8 @@ internal sealed class LayerBatch
         _isRelease = size < _size;
         if (size < _size)
             Clear(new(PageIndex.Of(size), (_size - size) / Limits.PageBytes));
+        // What a frozen layer shows beyond the lowest size is never seen again (semantics, rulings: regrow).
+        _low = Math.Min(_low, size / Limits.PageBytes);
         _size = size;
         _contentSize = call.Size;
         return Accept(change);
@@ -224,7 +232,7 @@ internal sealed class LayerBatch
         return call.Op switch
         {
             VmoOp.Commit => AddCommit(change, PageRange.Covering(range)),
-            VmoOp.Decommit => AddClear(change, PageRange.Covering(range), edges: 0),
+            VmoOp.Decommit => AddClear(change, PageRange.Covering(range), edges: 0, RunKind.Through),
             _ => AddZero(change, range),
         };
     }
@@ -236,7 +244,7 @@ internal sealed class LayerBatch
         var end = range.End / Limits.PageBytes;
         var whole = first < end ? new PageRange(new(first), end - first) : new(new(first), 0);
         var edges = (int)(covering.Count - whole.Count);
-        if (!AddClear(change, whole, edges))
+        if ((edges > 0 && !HasBytes(range, change)) || !AddClear(change, whole, edges, RunKind.Zero))
             return false;
         Span<byte> zeros = stackalloc byte[Limits.PageBytes];
         zeros.Clear();
@@ -258,15 +266,21 @@ internal sealed class LayerBatch
         return true;
     }
 
-    private bool AddClear(Change change, PageRange pages, int edges)
+    // Drops what the top layer says of whole pages. Below a root that is all; elsewhere zero keeps a mark, and decommit skips the own stack.
+    private bool AddClear(Change change, PageRange pages, int edges, RunKind kind)
     {
         if (pages.Count > SmallRangePages)
         {
             if (Decided.Count > 0)
                 return false;
+            var leaves = kind == RunKind.Zero ? _sight.HasBelow : _layer.Below.Under != 0;
+            if (leaves && !TryLay(pages, kind))
+                return Decide(change, TooManyRuns);
             _isClosed = true;
             _isRelease = edges == 0;
             Clear(pages);
+            if (leaves)
+                TryLay(pages, kind);
             return Accept(change);
         }
 
@@ -274,7 +288,9 @@ internal sealed class LayerBatch
             return false;
         for (var page = pages.First.Value; page < pages.End.Value; page++)
         {
-            if (Now(page) is { IsCommitted: true } or { IsZero: false })
+            if (kind == RunKind.Through && _sight.HasBelow)
+                _images[page] = PageImage.Reveal;
+            else if (Now(page) is { IsCommitted: true } or { IsZero: false })
                 _images[page] = PageImage.Zeros(committed: false);
         }
 
@@ -283,28 +299,19 @@ internal sealed class LayerBatch
 
     private bool AddCommit(Change change, PageRange pages)
     {
-        if (pages.Count <= 16 * SmallRangePages)
+        if (pages.Count <= EachPageMax)
+            return AddCommitOfEach(change, pages);
+        if (_sight.HasBelow)
         {
-            if (!Fits(release: false, 0) || (pages.Count > SmallRangePages && Decided.Count > 0))
-                return false;
-            _isClosed = pages.Count > SmallRangePages;
-            for (var page = pages.First.Value; page < pages.End.Value; page++)
-            {
-                if (!Now(page).IsCommitted)
-                    _images[page] = PageImage.Zeros(committed: true);
-            }
-
-            return Accept(change);
+            return Decide(change, new(VmoStatus.NoMemory,
+                $"a commit of {pages.Count} pages of a clone copies what it inherits; at most {EachPageMax} pages at a time"));
         }
 
         if (Decided.Count > 0)
             return false;
-        var runs = Subtract(_runs, pages);
-        runs.Add(new(pages, IsCommitted: true, Version));
-        if (runs.Count > Limits.RunsPerLayerMax)
-            return Decide(change, new(VmoStatus.NoMemory, $"the VMO has {Limits.RunsPerLayerMax} committed stretches, its most; commit fewer, longer ranges"));
+        if (!TryLay(pages, RunKind.Committed))
+            return Decide(change, TooManyRuns);
         _isClosed = true;
-        _runs = runs;
         _bulk = pages;
         foreach (var (number, leaf) in _layer.Map.LeavesIn(pages))
         {
@@ -319,18 +326,53 @@ internal sealed class LayerBatch
         return Accept(change);
     }
 
+    private bool AddCommitOfEach(Change change, PageRange pages)
+    {
+        var copies = new List<(ulong Page, ReadOnlyMemory<byte> Bytes)>();
+        for (var page = pages.First.Value; page < pages.End.Value; page++)
+        {
+            if (Now(page) is { IsCommitted: false, IsZero: false } inherited)
+            {
+                if (!TryBytes(page, inherited, change, out var bytes))
+                    return Decided.Count == 0 ? throw new InvariantException("a page to be copied was not loaded") : false;
+                copies.Add((page, bytes));
+            }
+        }
+
+        if (copies.Count * Limits.PageBytes > Limits.CommitBytesMax)
+        {
+            return Decide(change, new(VmoStatus.NoMemory,
+                $"the commit copies {copies.Count} inherited pages; at most {Limits.CommitBytesMax / Limits.PageBytes} at a time: commit shorter ranges"));
+        }
+
+        if (!Fits(release: false, copies.Count) || (pages.Count > SmallRangePages && Decided.Count > 0))
+            return false;
+        _isClosed = pages.Count > SmallRangePages;
+        foreach (var (page, bytes) in copies)
+            WriteWhole(page, bytes, own: null, isKept: false);
+        for (var page = pages.First.Value; page < pages.End.Value; page++)
+        {
+            if (!Now(page).IsCommitted)
+                _images[page] = PageImage.Zeros(committed: true);
+        }
+
+        return Accept(change);
+    }
+
     private bool AddUpkeep(UpkeepChange upkeep)
     {
         if (Decided.Count > 0)
             return false;
+        if (upkeep.Layer != _layer.Id)
+            return Decide(upkeep, Outcome.Ok);
         _isClosed = true;
         _isRelease = true;
         _rewritten.UnionWith(upkeep.Leaves);
         if (upkeep.DropRuns)
-            _runs.RemoveAll(run => !run.IsCommitted);
+            _runs.RemoveAll(run => run.IsClearing);
         foreach (var (page, from, bytes) in upkeep.Moves)
         {
-            if (_layer.Map.SlotOf(page) == from)
+            if (_layer.Map.Knows(LayerMap.ExtentOf(page)) && _layer.Map.SlotOf(page) == from)
                 WriteWhole(page, bytes, own: null, isKept: false);
         }
 
@@ -345,7 +387,7 @@ internal sealed class LayerBatch
         var leaves = _layer.Map.LeavesIn(pages).ToList();
         if (leaves.Count > LeavesAtOnceMax && _runs.Count < Limits.RunsPerLayerMax)
         {
-            _runs.Add(new(pages, IsCommitted: false, Version));
+            _runs.Add(new(pages, RunKind.Clearing, Version));
             _clearedByRun = pages;
             return;
         }
@@ -356,10 +398,32 @@ internal sealed class LayerBatch
             {
                 var page = (number * Limits.LeafPages) + (ulong)i;
                 if (pages.Contains(new(page)) && !leaf[i].IsAbsent)
-                    _images[page] = PageImage.Zeros(committed: false);
+                    _images[page] = PageImage.Gone;
             }
         }
     }
+
+    // Puts a run under the slots of a range, in place of those that lie there. False: there are too many.
+    private bool TryLay(PageRange pages, RunKind kind)
+    {
+        var runs = Subtract(_runs, pages);
+        var neighbours = runs.Where(run => run.Kind == kind && (run.Range.End == pages.First || run.Range.First == pages.End)).ToList();
+        foreach (var neighbour in neighbours)
+        {
+            runs.Remove(neighbour);
+            var first = Math.Min(pages.First.Value, neighbour.Range.First.Value);
+            pages = new(new(first), Math.Max(pages.End.Value, neighbour.Range.End.Value) - first);
+        }
+
+        runs.Add(new(pages, kind, Version));
+        if (runs.Count > Limits.RunsPerLayerMax)
+            return false;
+        _runs = runs;
+        return true;
+    }
+
+    private static Outcome TooManyRuns { get; } =
+        new(VmoStatus.NoMemory, $"the VMO has {Limits.RunsPerLayerMax} long stretches of one state, its most; use fewer, longer ranges");
 
     /// <summary>The commit; null if nothing is to be stored and the decisions can be told at once.</summary>
     public StoreCommit? Finish(Owner owner)
@@ -381,8 +445,8 @@ internal sealed class LayerBatch
 
         if (!_runs.SequenceEqual(_layer.Map.Runs))
             fields.Add(new(FieldNames.Runs, Run.Encode(_runs)));
-        if (_size != _layer.Size || _contentSize != _layer.ContentSize)
-            fields.Add(new(FieldNames.Size, LayerHead.EncodeSize(_size, _contentSize)));
+        if (_size != _layer.Size || _contentSize != _layer.ContentSize || _low != _layer.Low)
+            fields.Add(new(FieldNames.Size, LayerHead.EncodeSize(_size, _contentSize, _low)));
         if (fields.Count == 0)
             return null;
         fields.Add(new(FieldNames.Count, _counts.Encode()));
@@ -414,6 +478,7 @@ internal sealed class LayerBatch
     {
         var map = _layer.Map;
         _layer.Seq++;
+        _layer.IsUntouched = false;
         if (_clearedByRun is { } cleared)
         {
             foreach (var (number, leaf) in map.LeavesIn(cleared).ToList())
@@ -439,7 +504,7 @@ internal sealed class LayerBatch
         foreach (var number in _rewritten)
             MarkStored(number, map.LeafAt(number) is null);
         map.SetRuns(_runs);
-        (_layer.Size, _layer.ContentSize, _layer.Counts, _layer.NextBlob) = (_size, _contentSize, _counts, _nextBlob);
+        (_layer.Size, _layer.ContentSize, _layer.Low, _layer.Counts, _layer.NextBlob) = (_size, _contentSize, _low, _counts, _nextBlob);
         _layer.Dead.AddRange(_dead);
         foreach (var (blob, pages) in _blobs)
             _layer.Uses.Add(blob, pages);
@@ -482,6 +547,10 @@ internal sealed class LayerBatch
         {
             if (image.Bytes is not null)
                 stored.Add((page, image));
+            else if (image.IsGone)
+                SetSlot(page, default);
+            else if (image.IsRevealed)
+                SettleRevealed(page);
             else
                 SettleZeros(page, image.IsCommitted);
         }
@@ -511,18 +580,68 @@ internal sealed class LayerBatch
     private void SettleZeros(ulong page, bool committed)
     {
         var slot = _layer.Map.SlotOf(page);
-        var covered = IsCovered(page, _runs);
+        var lying = LyingAt(page);
         if (committed)
         {
-            if (slot is { State: SlotState.Data, IsStored: false } || (slot.IsAbsent && covered))
+            if (slot is { State: SlotState.Data, IsStored: false } || (slot.IsAbsent && lying == RunKind.Committed))
                 return;
-            SetSlot(page, covered ? default : Slot.CommittedZero(Version));
+            SetSlot(page, lying == RunKind.Committed ? default : Slot.CommittedZero(Version));
             return;
         }
 
-        var wanted = covered ? SlotState.Through : SlotState.Absent;
+        // The least that shows zero: nothing where nothing below says otherwise; over a committed run of a root, through: there is nothing to go through to.
+        var wanted = lying switch
+        {
+            RunKind.Zero => SlotState.Absent,
+            RunKind.Committed => _sight.HasBelow ? SlotState.Zero : SlotState.Through,
+            RunKind.Through => ShowsZero(page, isThrough: true) ? SlotState.Absent : SlotState.Zero,
+            _ => ShowsZero(page, isThrough: false) ? SlotState.Absent : SlotState.Zero,
+        };
         if (slot.State != wanted)
-            SetSlot(page, covered ? Slot.Through(Version) : default);
+            SetSlot(page, wanted switch { SlotState.Absent => default, SlotState.Through => Slot.Through(Version), _ => Slot.Zero(Version) });
+    }
+
+    // Decommitted: what lies under the own stack shows again.
+    private void SettleRevealed(ulong page)
+    {
+        var slot = _layer.Map.SlotOf(page);
+        var isHidden = LyingAt(page) switch
+        {
+            RunKind.Through => false,
+            RunKind.Clearing => OwnStackSays(page),
+            _ => true,
+        };
+        var wanted = isHidden ? SlotState.Through : SlotState.Absent;
+        if (slot.State != wanted)
+            SetSlot(page, isHidden ? Slot.Through(Version) : default);
+    }
+
+    // Which run lies under the slot of a page; Clearing stands for none.
+    private RunKind LyingAt(ulong page)
+    {
+        foreach (var run in _runs)
+        {
+            if (!run.IsClearing && run.Range.Contains(new(page)))
+                return run.Kind;
+        }
+
+        return RunKind.Clearing;
+    }
+
+    private bool ShowsZero(ulong page, bool isThrough)
+    {
+        if (page >= _low || !_sight.HasBelow)
+            return true;
+        Invariant.Holds(isThrough ? _sight.TrySeeBase(page, out var shown) : _sight.TrySeeBelow(page, out shown), "zeros are laid over what is not known");
+        return !shown.IsStored;
+    }
+
+    private bool OwnStackSays(ulong page)
+    {
+        if (page >= _low || _layer.Below.Under == 0)
+            return false;
+        Invariant.Holds(_sight.TrySeeBelow(page, out var shown), "a page is revealed before what lies under it is known");
+        return !shown.IsNothing && shown.Layer.Home == _layer.Id.Home;
     }
 
     // What a long range did beside the slots that were set: slots killed by a run, and slots that runs now cover or cover no more.
@@ -589,28 +708,81 @@ internal sealed class LayerBatch
 
     private PageImage Now(ulong page)
     {
-        if (_images.TryGetValue(page, out var image))
+        if (_images.TryGetValue(page, out var image) && !image.IsRevealed && !image.IsGone)
             return image;
-        var slot = _layer.Map.SlotOf(page);
-        return slot.State switch
-        {
-            SlotState.Data when slot.IsStored => PageImage.InStore,
-            SlotState.Data => PageImage.Zeros(committed: true),
-            SlotState.Absent => PageImage.Zeros(IsCovered(page, _runs)),
-            _ => PageImage.Zeros(committed: false),
-        };
+        var shown = Shows(page, out var isOwn);
+        return shown.IsStored ? new(isOwn, null, null) : PageImage.Zeros(isOwn && shown.Slot.State == SlotState.Data);
     }
 
-    private ReadOnlyMemory<byte> BytesOf(ulong page, PageImage image, Change change)
+    // What a page that has no new bytes in this batch shows, and whether the top layer says so.
+    private Shown Shows(ulong page, out bool isOwn)
     {
-        if (image.Bytes is { } bytes)
-            return bytes;
+        isOwn = false;
+        if (_images.TryGetValue(page, out var image) && image.IsRevealed)
+            return Looked(_sight.TrySeeBase(page, out var revealed), page >= _low ? default : revealed);
+        var slot = _images.ContainsKey(page) ? default : _layer.Map.SlotOf(page);
+        var state = slot.State;
+        if (slot.IsAbsent)
+        {
+            switch (LyingAt(page))
+            {
+                case RunKind.Committed:
+                    isOwn = true;
+                    return new(_layer.Id, Slot.CommittedZero(Version));
+                case RunKind.Zero:
+                    return new(_layer.Id, Slot.Zero(Version));
+                case RunKind.Through:
+                    state = SlotState.Through;
+                    break;
+            }
+        }
+
+        isOwn = state == SlotState.Data;
+        if (state is SlotState.Data or SlotState.Zero)
+            return new(_layer.Id, slot);
+        if (page >= _low || !_sight.HasBelow)
+            return default;
+        var isKnown = state == SlotState.Through ? _sight.TrySeeBase(page, out var shown) : _sight.TrySeeBelow(page, out shown);
+        return Looked(isKnown, shown);
+    }
+
+    private static Shown Looked(bool isKnown, Shown shown)
+    {
+        Invariant.Holds(isKnown, "a page is changed before what lies under it is known");
+        return shown;
+    }
+
+    private bool TryBytes(ulong page, PageImage image, Change change, out ReadOnlyMemory<byte> bytes)
+    {
+        bytes = default;
+        if (image.Bytes is { } given)
+        {
+            bytes = given;
+            return true;
+        }
+
         if (image.IsZero)
-            return ReadOnlyMemory<byte>.Empty;
-        var slot = _layer.Map.SlotOf(page);
-        return change.Held.TryGetValue(new(_layer.Id, slot.Blob, slot.Index), out var held)
-            ? held
-            : throw new InvariantException("a page to be merged was not loaded");
+            return true;
+        var key = Shows(page, out _).Key;
+        if (!change.Held.TryGetValue(key, out var held) && !_cache.TryGet(key, out held))
+            return false;
+        bytes = held;
+        return true;
+    }
+
+    private ReadOnlyMemory<byte> BytesOf(ulong page, PageImage image, Change change) =>
+        TryBytes(page, image, change, out var bytes) ? bytes : throw new InvariantException("a page to be merged was not loaded");
+
+    // An earlier change of the batch may have revealed a page whose bytes nobody has loaded yet: then the batch goes first.
+    private bool HasBytes(ByteRange range, Change change)
+    {
+        if (Decided.Count == 0 || !_sight.HasBelow || range.Length == 0)
+            return true;
+        var pages = PageRange.Covering(range);
+        var isFirstWhole = range.Offset % Limits.PageBytes == 0 && range.Length >= Limits.PageBytes;
+        return (isFirstWhole || HasBytesOf(pages.First.Value)) && (range.End % Limits.PageBytes == 0 || HasBytesOf(pages.End.Value - 1));
+
+        bool HasBytesOf(ulong page) => TryBytes(page, Now(page), change, out _);
     }
 
     private bool Fits(bool release, int pages)
@@ -653,7 +825,7 @@ internal sealed class LayerBatch
         var rest = new List<Run>();
         foreach (var run in runs)
         {
-            if (!run.IsCommitted || !run.Range.Overlaps(range))
+            if (run.IsClearing || !run.Range.Overlaps(range))
             {
                 rest.Add(run);
                 continue;
@@ -669,9 +841,13 @@ internal sealed class LayerBatch
     }
 
     /// <summary>What a page is within the batch. Bytes null and not zero: as stored. Kept: it stays in memory once it is durable.</summary>
-    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false, bool IsKept = false)
+    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false, bool IsKept = false, bool IsRevealed = false, bool IsGone = false)
     {
-        public static PageImage InStore => new(true, null, null);
+        /// <summary>Decommitted: what lies under the own stack shows.</summary>
+        public static PageImage Reveal => new(false, null, null, IsRevealed: true);
+
+        /// <summary>The slot is gone, and nothing is put in its place.</summary>
+        public static PageImage Gone => new(false, null, null, IsZero: true, IsGone: true);
 
         public static PageImage Zeros(bool committed) => new(committed, null, null, IsZero: true);
     }

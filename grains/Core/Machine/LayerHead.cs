@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using VmoCluster.Core.Contents;
 using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Requests;
 using VmoCluster.Core.Store;
 
@@ -21,6 +23,18 @@ internal sealed class LayerHead
     /// <summary>Bytes, a multiple of the page. Every slot lies below.</summary>
     public ulong Size { get; set; }
     public ulong ContentSize { get; set; }
+
+    /// <summary>Pages from here on see nothing of the frozen layers below: the lowest size the VMO had since this layer was made.</summary>
+    public ulong Low { get; set; } = ulong.MaxValue;
+
+    /// <summary>Whether nothing was ever changed in it: freezing it would add a level and nothing else.</summary>
+    public bool IsUntouched { get; set; }
+
+    /// <summary>What lies under this layer.</summary>
+    public Below Below { get; set; } = Below.Nothing;
+
+    /// <summary>The layer that follows this one in the stack, once this one is frozen; 0 for the top.</summary>
+    public uint Next { get; set; }
     public LayerCounts Counts { get; set; }
 
     /// <summary>The counter of the next blob of this activation.</summary>
@@ -29,7 +43,7 @@ internal sealed class LayerHead
     /// <summary>Blobs that no slot names and that may still stand in the store; the stored list when it says the same.</summary>
     public List<BlobId> Dead { get; set; } = [];
     public BlobUses Uses { get; } = new();
-    public RequestRing Ring { get; } = new();
+    public RequestRing Ring { get; private init; } = new();
 
     /// <summary>Leaves whose stored form has slots that a clearing run has killed.</summary>
     public HashSet<ulong> DirtyInStore { get; } = [];
@@ -50,22 +64,27 @@ internal sealed class LayerHead
     }
 
     /// <summary>The fields a new layer begins with.</summary>
-    public static List<StoreField> NewFields(ulong size, ulong contentSize) =>
-    [
-        new(FieldNames.Size, EncodeSize(size, contentSize)),
-    ];
+    public static List<StoreField> NewFields(ulong size, ulong contentSize, ulong low, Below below, IReadOnlyCollection<Run> runs)
+    {
+        var fields = new List<StoreField> { new(FieldNames.Size, EncodeSize(size, contentSize, low)) };
+        if (!below.IsNothing)
+            fields.Add(new(FieldNames.Below, below.Encode()));
+        if (runs.Count > 0)
+            fields.Add(new(FieldNames.Runs, Run.Encode(runs)));
+        return fields;
+    }
 
     /// <summary>The fields of the head, which is all that is loaded when a VMO is opened.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
     [
-        FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Blob, FieldNames.Garbage,
+        FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Blob, FieldNames.Garbage, FieldNames.Below, FieldNames.Next,
         .. Enumerable.Range(0, RequestRing.SlotCount).Select(slot => FieldNames.Ring((uint)slot)),
     ];
 
     /// <summary>A layer just created.</summary>
-    public static LayerHead New(LayerId id, ulong size, ulong contentSize, IMapBudget budget)
+    public static LayerHead New(LayerId id, ulong seq, ulong size, ulong contentSize, ulong low, Below below, List<Run> runs, IMapBudget budget, RequestRing? ring = null)
     {
-        var layer = new LayerHead(id, new(budget, [], isEmpty: true)) { Seq = 1, Size = size, ContentSize = contentSize };
+        var layer = new LayerHead(id, new(budget, runs, isEmpty: true)) { Seq = seq, Size = size, ContentSize = contentSize, Low = low, Below = below, IsUntouched = runs.Count == 0, Ring = ring ?? new() };
         layer.Uses.IsComplete = true;
         return layer;
     }
@@ -77,12 +96,11 @@ internal sealed class LayerHead
         ReadOnlySpan<byte> Value(ReadOnlyMemory<byte> name) =>
             fields.TryGetValue(System.Text.Encoding.Latin1.GetString(name.Span), out var value) ? value.Span : default;
         var layer = new LayerHead(id, new(budget, Run.Decode(Value(FieldNames.Runs)), isEmpty: false)) { Seq = stored.Seq };
-        var size = new FieldReader(Value(FieldNames.Size));
-        if (size.Byte() is var format and not 1)
-            throw new InvalidDataException($"a layer's size has format {format}, this is for format 1");
-        layer.Size = size.Varint();
-        layer.ContentSize = size.Varint();
+        (layer.Size, layer.ContentSize, layer.Low) = DecodeSize(Value(FieldNames.Size));
+        layer.Below = Below.Decode(Value(FieldNames.Below));
+        layer.Next = Value(FieldNames.Next) is { Length: 4 } next ? BinaryPrimitives.ReadUInt32LittleEndian(next) : 0;
         layer.Counts = LayerCounts.Decode(Value(FieldNames.Count));
+        layer.IsUntouched = Value(FieldNames.Count).IsEmpty && layer.Map.Runs.Count == 0;
         layer.Dead = DecodeBlobs(Value(FieldNames.Garbage));
         foreach (var field in stored.Fields)
         {
@@ -94,13 +112,22 @@ internal sealed class LayerHead
         return layer;
     }
 
-    public static byte[] EncodeSize(ulong size, ulong contentSize)
+    public static byte[] EncodeSize(ulong size, ulong contentSize, ulong low)
     {
         var writer = new FieldWriter(24);
         writer.Byte(1);
         writer.Varint(size);
         writer.Varint(contentSize);
+        writer.Varint(low);
         return writer.ToArray();
+    }
+
+    public static (ulong Size, ulong ContentSize, ulong Low) DecodeSize(ReadOnlySpan<byte> value)
+    {
+        var reader = new FieldReader(value);
+        return reader.Byte() is var format and not 1
+            ? throw new InvalidDataException($"a layer's size has format {format}, this is for format 1")
+            : (reader.Varint(), reader.Varint(), reader.Varint());
     }
 
     public static byte[] EncodeBlobCounter(uint nonce, uint next)

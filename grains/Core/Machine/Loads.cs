@@ -13,12 +13,16 @@ internal sealed class Loads(MachineState state)
     private readonly Dictionary<ulong, List<ILoadWaiter>> _extents = [];
     private readonly Dictionary<PageKey, PageLoad> _pages = [];
     private readonly List<ILoadWaiter> _scan = [];
+    private readonly Dictionary<(LayerId Layer, ulong Extent), List<ILoadWaiter>> _frozen = [];
 
     // What waiters are gathering. It is not dropped before they have had their turn, or two of them could keep each other from ever going on.
     private readonly Dictionary<ILoadWaiter, PageRange> _gathering = [];
 
     /// <summary>While a scan is under way no extent may be dropped: the scan may have passed it in an older state.</summary>
     public bool IsScanning { get; private set; }
+
+    /// <summary>Whether nobody waits for anything.</summary>
+    public bool IsIdle => _extents.Count == 0 && _frozen.Count == 0 && _pages.Count == 0 && _gathering.Count == 0;
 
     /// <summary>Whether an extent is on its way, or part of what somebody gathers.</summary>
     public bool IsWanted(ulong extent)
@@ -40,7 +44,7 @@ internal sealed class Loads(MachineState state)
                 var names = new ReadOnlyMemory<byte>[Limits.ExtentLeaves];
                 for (var i = 0; i < names.Length; i++)
                     names[i] = FieldNames.Leaf((extent * Limits.ExtentLeaves) + (ulong)i);
-                state.Effects.Add(new LoadLeaves(extent, names));
+                state.Effects.Add(new LoadLeaves(state.Layer.Id, extent, names));
             }
 
             waiters.Add(waiter);
@@ -61,12 +65,46 @@ internal sealed class Loads(MachineState state)
         if (!IsScanning)
         {
             IsScanning = true;
-            state.Effects.Add(new ScanLeaves());
+            state.Effects.Add(new ScanLeaves(state.Layer.Id));
         }
 
         _scan.Add(waiter);
         waiter.LoadsPending++;
         return true;
+    }
+
+    /// <summary>
+    /// Asks for what lies under a range whose leaves are known: for a read wherever the top layer does not decide, for a change everywhere.
+    /// True: the waiter has to wait.
+    /// </summary>
+    public bool NeedBelow(PageRange range, bool isChange, ILoadWaiter waiter)
+    {
+        if (!state.Sight.HasBelow)
+            return false;
+        var missing = new HashSet<(LayerId Layer, ulong Extent)>();
+        state.Sight.FindMissing(range, isChange, missing);
+        foreach (var key in missing)
+        {
+            if (!_frozen.TryGetValue(key, out var waiters))
+            {
+                _frozen.Add(key, waiters = []);
+                state.Effects.Add(new LoadFrozen(key.Layer, key.Extent));
+            }
+
+            waiters.Add(waiter);
+            waiter.LoadsPending++;
+        }
+
+        return missing.Count > 0;
+    }
+
+    public void Loaded(FrozenLoaded input)
+    {
+        if (!_frozen.Remove((input.Load.Layer, input.Load.Extent), out var waiters))
+            return;
+        if (input.Shown is { } shown)
+            state.Sight.Hold(input.Load.Layer, input.Load.Extent, shown);
+        Finish(waiters, input.Outcome);
     }
 
     /// <summary>Asks for pages that are not in memory; neighbours in a blob are one read.</summary>
@@ -98,7 +136,8 @@ internal sealed class Loads(MachineState state)
     {
         if (!_extents.Remove(input.Load.Extent, out var waiters))
             return;
-        if (input.Outcome.IsOk)
+        // After a freeze they are another layer's: whoever waits looks again.
+        if (input.Outcome.IsOk && input.Load.Layer == state.Layer.Id)
             state.Layer.Map.PutExtent(input.Load.Extent, input.Fields);
         Finish(waiters, input.Outcome);
     }
@@ -106,7 +145,7 @@ internal sealed class Loads(MachineState state)
     public void Scanned(LeavesScanned input)
     {
         IsScanning = false;
-        if (input.Outcome.IsOk)
+        if (input.Outcome.IsOk && input.Scan.Layer == state.Layer.Id)
         {
             var map = state.Layer.Map;
             map.PutScanned(input.Fields, map.KnownExtents());
@@ -129,7 +168,7 @@ internal sealed class Loads(MachineState state)
         var pages = new PageRange(new(number * Limits.LeafPages), Limits.LeafPages);
         if (field.Value.IsEmpty && state.Layer.Map.LeafAt(number) is null)
             state.Layer.Marks.Add(number);
-        else if (state.Layer.Map.Runs.Any(run => !run.IsCommitted && run.Range.Overlaps(pages)))
+        else if (state.Layer.Map.Runs.Any(run => run.IsClearing && run.Range.Overlaps(pages)))
             state.Layer.DirtyInStore.Add(number);
     }
 

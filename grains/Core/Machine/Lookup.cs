@@ -10,13 +10,13 @@ internal static class Lookup
     public static (LookupRun[] Runs, ulong Next) Find(LayerHead layer, Koid owner, ByteRange range)
     {
         var pages = PageRange.Covering(range);
-        var found = new List<LookupRun>();
+        var found = new Found();
         var runs = layer.Map.Runs.Where(run => run.IsCommitted && run.Range.Overlaps(pages)).OrderBy(run => run.Range.First).ToList();
         var cursor = pages.First.Value;
         foreach (var (number, leaf) in layer.Map.LeavesIn(pages))
         {
-            if (found.Count >= Limits.LookupRunsMax - Limits.LeafPages)
-                return ([.. found], cursor * Limits.PageBytes);
+            if (found.Runs.Count >= Limits.LookupRunsMax - Limits.LeafPages)
+                return ([.. found.Runs], cursor * Limits.PageBytes);
             var first = Math.Max(number * Limits.LeafPages, pages.First.Value);
             var end = Math.Min((number + 1) * Limits.LeafPages, pages.End.Value);
             AddCovered(cursor, first);
@@ -33,7 +33,7 @@ internal static class Lookup
         }
 
         AddCovered(cursor, pages.End.Value);
-        return ([.. found], 0);
+        return ([.. found.Runs], 0);
 
         void AddCovered(ulong from, ulong to)
         {
@@ -45,13 +45,37 @@ internal static class Lookup
             }
         }
 
-        void Add(ulong page, ulong count, bool isZero)
+        void Add(ulong page, ulong count, bool isZero) => found.Add(page, count, isZero, owner);
+    }
+
+    /// <summary>The same through all that lies below, page by page; everything that decides the range is in memory.</summary>
+    public static (LookupRun[] Runs, ulong Next) FindThrough(Sight sight, ByteRange range)
+    {
+        var pages = PageRange.Covering(range);
+        var found = new Found();
+        for (var page = pages.First.Value; page < pages.End.Value; page++)
+        {
+            if (found.Runs.Count == Limits.LookupRunsMax)
+                return ([.. found.Runs], page * Limits.PageBytes);
+            var shown = sight.See(page);
+            if (!shown.IsNothing)
+                found.Add(page, 1, !shown.IsStored, shown.Layer.Home);
+        }
+
+        return ([.. found.Runs], 0);
+    }
+
+    private sealed class Found
+    {
+        public List<LookupRun> Runs { get; } = [];
+
+        public void Add(ulong page, ulong count, bool isZero, Koid owner)
         {
             var bytes = new ByteRange(page * Limits.PageBytes, count * Limits.PageBytes);
-            if (found.Count > 0 && found[^1] is var last && last.IsZero == isZero && last.Range.End == bytes.Offset)
-                found[^1] = last with { Range = last.Range with { Length = last.Range.Length + bytes.Length } };
+            if (Runs.Count > 0 && Runs[^1] is var last && last.IsZero == isZero && last.Owner == owner && last.Range.End == bytes.Offset)
+                Runs[^1] = last with { Range = last.Range with { Length = last.Range.Length + bytes.Length } };
             else
-                found.Add(new(bytes, isZero, owner));
+                Runs.Add(new(bytes, isZero, owner));
         }
     }
 }

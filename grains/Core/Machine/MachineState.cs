@@ -5,12 +5,24 @@ using VmoCluster.Core.Store;
 namespace VmoCluster.Core.Machine;
 
 /// <summary>What the parts of a machine share: the VMO, and the step they are in.</summary>
-internal sealed class MachineState(VmoRecord record, LayerHead layer, Owner owner, IPageCache cache)
+internal sealed class MachineState
 {
-    public VmoRecord Record { get; } = record;
-    public LayerHead Layer { get; } = layer;
-    public Owner Owner { get; } = owner;
-    public IPageCache Cache { get; } = cache;
+    public MachineState(VmoRecord record, LayerHead layer, Owner owner, SiloMemory memory)
+    {
+        (Record, Layer, Owner, Memory) = (record, layer, owner, memory);
+        Sight = new(this);
+    }
+
+    public VmoRecord Record { get; }
+
+    /// <summary>The top layer: another one after each freeze.</summary>
+    public LayerHead Layer { get; set; }
+    public Owner Owner { get; }
+    public SiloMemory Memory { get; }
+    public IPageCache Cache => Memory.Pages;
+
+    /// <summary>What pages show, through all that lies under the top.</summary>
+    public Sight Sight { get; }
 
     /// <summary>The time of this step.</summary>
     public Instant Now { get; set; }

@@ -20,6 +20,8 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
             return true;
         if (loads.NeedLeaves(pages, this))
             return false;
+        if (pages.Count <= LayerBatch.EachPageMax && loads.NeedBelow(pages, isChange: true, this))
+            return false;
         var missing = new List<(PageKey, uint)>();
         foreach (var page in Merged())
         {
@@ -37,6 +39,8 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
     public void PageArrived(in PageKey key, byte[]? page)
     {
         // A blob that has gone was replaced meanwhile; the change looks at its slots again when it is tried again.
+        if (page is null && key.Layer != state.Layer.Id)
+            state.Sight.ForgetAll();
         if (page is not null)
             change.Held[key] = page;
         else if (!change.Missed.Add(key))
@@ -49,16 +53,16 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
 
     private void NeedPage(ulong page, List<(PageKey, uint)> missing)
     {
-        var slot = state.Layer.Map.SlotOf(page);
-        if (!slot.IsStored)
+        var shown = state.Sight.See(page);
+        if (!shown.IsStored)
             return;
-        var key = new PageKey(state.Layer.Id, slot.Blob, slot.Index);
+        var key = shown.Key;
         if (change.Held.ContainsKey(key))
             return;
         if (state.Cache.TryGet(key, out var bytes))
             change.Held[key] = bytes;
         else
-            missing.Add((key, slot.Checksum));
+            missing.Add((key, shown.Slot.Checksum));
     }
 
     // Every page whose slot the change looks at.
@@ -80,6 +84,18 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
             CallChange { Call: OpRangeCall { Op: VmoOp.Zero } zero } => zero.Range,
             _ => default,
         };
+        // COMMIT copies what it inherits.
+        if (change is CallChange { Call: OpRangeCall { Op: VmoOp.Commit } } && state.Sight.HasBelow && Pages() is { Count: <= LayerBatch.EachPageMax } committed)
+        {
+            for (var page = committed.First.Value; page < committed.End.Value; page++)
+            {
+                if (state.Sight.Own(page).State is SlotState.Absent or SlotState.Through)
+                    yield return page;
+            }
+
+            yield break;
+        }
+
         if (range.Length == 0 || range.Wraps)
             yield break;
         var pages = PageRange.Covering(range);

@@ -9,6 +9,9 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
     /// <summary>Pages one PREFETCH brings into memory.</summary>
     private const int PrefetchPagesMax = Limits.ExtentPages;
 
+    /// <summary>Bytes of one LOOKUP through what lies below.</summary>
+    private const ulong ThroughBytesMax = 16ul * Limits.ExtentPages * Limits.PageBytes;
+
     private Outcome _failure;
     private bool _isFetching;
 
@@ -27,9 +30,18 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
         if (outcome.IsOk)
             outcome = Check(ref range);
         if (!outcome.IsOk)
+        {
             answer(new() { Outcome = outcome });
-        else if (!loads.NeedLeaves(PageRange.Covering(range), this))
-            Finish(range);
+            return;
+        }
+
+        // Through what lies below every page is looked at: a part at a time, and the caller asks on.
+        var part = range;
+        if (state.Sight.HasBelow || call.Op == VmoOp.Prefetch)
+            part = range with { Length = Math.Min(range.Length, ThroughBytesMax - (range.Offset % Limits.PageBytes)) };
+        var pages = PageRange.Covering(part);
+        if (!loads.NeedLeaves(pages, this) && !loads.NeedBelow(pages, isChange: false, this))
+            Finish(part, part.Length < range.Length ? part.End : 0);
     }
 
     private Outcome Check(ref ByteRange range)
@@ -43,12 +55,12 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
         return outcome;
     }
 
-    private void Finish(ByteRange range)
+    private void Finish(ByteRange range, ulong rest)
     {
         if (call.Op == VmoOp.Lookup)
         {
-            var (runs, next) = Lookup.Find(state.Layer, state.Record.Meta.Koid, range);
-            answer(new() { Runs = runs, Number = next, Version = state.Layer.Seq });
+            var (runs, next) = state.Sight.HasBelow ? Lookup.FindThrough(state.Sight, range) : Lookup.Find(state.Layer, state.Record.Meta.Koid, range);
+            answer(new() { Runs = runs, Number = next != 0 ? next : rest, Version = state.Layer.Seq });
             return;
         }
 
@@ -61,14 +73,11 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
     {
         _isFetching = true;
         var pages = new List<(PageKey, uint)>();
-        foreach (var (number, leaf) in state.Layer.Map.LeavesIn(range))
+        for (var page = range.First.Value; page < range.End.Value && pages.Count < PrefetchPagesMax; page++)
         {
-            for (var i = 0; i < Limits.LeafPages && pages.Count < PrefetchPagesMax; i++)
-            {
-                var key = new PageKey(state.Layer.Id, leaf[i].Blob, leaf[i].Index);
-                if (leaf[i].IsStored && range.Contains(new((number * Limits.LeafPages) + (ulong)i)) && !state.Cache.TryGet(key, out _))
-                    pages.Add((key, leaf[i].Checksum));
-            }
+            var shown = state.Sight.See(page);
+            if (shown.IsStored && !state.Cache.TryGet(shown.Key, out _))
+                pages.Add((shown.Key, shown.Slot.Checksum));
         }
 
         if (pages.Count == 0)

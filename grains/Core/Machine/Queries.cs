@@ -57,6 +57,7 @@ internal static class Queries
             Kind = record.Meta.Kind,
             Parent = record.Meta.Parent,
             Offset = record.Meta.Offset,
+            ChildCount = record.Children.Count,
             CommittedBytes = layer.CommittedPages * Limits.PageBytes,
             ChargedBytes = stored,
             WouldFreeBytes = stored,

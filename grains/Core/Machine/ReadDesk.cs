@@ -1,4 +1,5 @@
 using VmoCluster.Core.Contents;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
 using VmoCluster.Messages;
 
@@ -198,10 +199,11 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
             var count = Math.Min(Limits.PageBytes - from, destination.Length);
             if (!map.Knows(LayerMap.ExtentOf(page)))
                 return false;
-            var slot = map.SlotOf(page);
-            if (!slot.IsStored)
+            if (!state.Sight.TrySee(page, out var shown))
+                return false;
+            if (!shown.IsStored)
                 destination[..count].Clear();
-            else if (state.Cache.TryGet(new(state.Layer.Id, slot.Blob, slot.Index), out var bytes))
+            else if (state.Cache.TryGet(shown.Key, out var bytes))
                 bytes.AsSpan(from, count).CopyTo(destination);
             else
                 return false;
@@ -279,6 +281,7 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
                     return;
                 }
 
+                desk.ForgetBelow(gone);
                 (_goneBefore, _gone, _isResolved) = (gone, null, false);
             }
 
@@ -304,6 +307,12 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
             {
                 if (outcomes is null || outcomes[i].IsOk)
                     waits |= desk.NeedLeaves(items[i], this);
+            }
+
+            for (var i = 0; i < items.Length && !waits; i++)
+            {
+                if (outcomes is null || outcomes[i].IsOk)
+                    waits |= desk.NeedBelow(items[i], this);
             }
 
             if (waits)
@@ -340,10 +349,10 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
                 var offset = item.Offset + (ulong)done;
                 var from = (int)(offset % Limits.PageBytes);
                 var count = Math.Min(Limits.PageBytes - from, item.Length - done);
-                var slot = desk.SlotOf(offset / Limits.PageBytes);
-                if (slot.IsStored)
+                var shown = desk.See(offset / Limits.PageBytes);
+                if (shown.IsStored)
                 {
-                    var key = desk.KeyOf(slot);
+                    var key = shown.Key;
                     if (desk.TryGet(key, out var bytes))
                     {
                         bytes.AsSpan(from, count).CopyTo(_data.AsSpan(at + done));
@@ -353,7 +362,7 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
                         if (!_missing.TryGetValue(key, out var places))
                             _missing.Add(key, places = []);
                         places.Add((from, count, at + done));
-                        pages.Add((key, slot.Checksum));
+                        pages.Add((key, shown.Slot.Checksum));
                     }
                 }
 
@@ -368,9 +377,16 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
 
     private void NeedPages(List<(PageKey, uint)> pages, ILoadWaiter waiter) => loads.NeedPages(pages, waiter);
 
-    private Slot SlotOf(ulong page) => state.Layer.Map.SlotOf(page);
+    private bool NeedBelow(ReadItem item, ILoadWaiter waiter) => loads.NeedBelow(PageRange.Covering(new(item.Offset, (ulong)item.Length)), isChange: false, waiter);
 
-    private PageKey KeyOf(in Slot slot) => new(state.Layer.Id, slot.Blob, slot.Index);
+    private Shown See(ulong page) => state.Sight.See(page);
+
+    // A blob of another layer is missing: the layer may have been merged away. What shows the same today is asked for anew.
+    private void ForgetBelow(in PageKey gone)
+    {
+        if (gone.Layer != state.Layer.Id)
+            state.Sight.ForgetAll();
+    }
 
     private bool TryGet(in PageKey key, out byte[] bytes) => state.Cache.TryGet(key, out bytes);
 }

@@ -1,4 +1,5 @@
 using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Requests;
@@ -26,8 +27,12 @@ internal sealed class RecordBatch
     private string _name;
     private VmoSignals _signals;
     private uint _nextHandle;
+    private readonly Dictionary<uint, KoidSet> _users = [];
     private bool _isRelease = true;
+    private bool _isClosed;
     private PreparedSlot? _ring;
+    private Children _children;
+    private BirthIntent? _intent;
 
     public RecordBatch(VmoRecord record, LayerHead layer, Instant now)
     {
@@ -38,6 +43,7 @@ internal sealed class RecordBatch
         _name = record.Name;
         _signals = record.UserSignals;
         _nextHandle = record.NextHandle;
+        _children = record.Children;
     }
 
     /// <summary>What has been decided, in order, with the reply of those that are Ok.</summary>
@@ -46,16 +52,28 @@ internal sealed class RecordBatch
     /// <summary>Handles that end with this batch: whoever waits through them is told Canceled.</summary>
     public IReadOnlyList<uint> Ended => _ended;
 
-    /// <summary>Whether no handle is left.</summary>
-    public bool IsDying => _handles.LiveCount == 0;
+    /// <summary>What the VMO is after it: without a handle it lives for those that show its pages, and otherwise dies.</summary>
+    private VmoState State => _record.State == VmoState.Dying || (_handles.LiveCount == 0 && _children.Followers.IsEmpty)
+        ? VmoState.Dying
+        : _handles.LiveCount == 0 ? VmoState.Ghost : VmoState.Alive;
 
-    /// <summary>Whether, after it, somebody must look after the VMO even if nobody calls: it is dying, or time will end a handle.</summary>
-    public bool NeedsNote => IsDying || _handles.NextEndMs != long.MaxValue;
+    /// <summary>
+    /// Whether, after it, somebody must look after the VMO even if nobody calls: it is dying, children are being made, or time will end a handle.
+    /// </summary>
+    public bool NeedsNote => State == VmoState.Dying || _intent is not null || _handles.NextEndMs != long.MaxValue;
 
     public bool TryAdd(Change change)
     {
-        if (Decided.Count >= ChangesMax)
+        if (Decided.Count >= ChangesMax || _isClosed)
             return false;
+        if (change is CallChange { Call: CloneCall })
+        {
+            // Alone: the whole of what stands before it is done when it is decided.
+            if (Decided.Count > 0)
+                return false;
+            _isClosed = true;
+        }
+
         if (change.DeadlineMs <= _now.MonotonicMs && !change.IsInternal)
         {
             Decided.Add((change, new(VmoStatus.TimedOut, $"the {change.Name} waited until its deadline and was not begun"), null));
@@ -67,6 +85,8 @@ internal sealed class RecordBatch
             ExpireChange => Expire(),
             HeardChange heard => Heard(heard),
             CallChange { Call: OperatorHandleCall call } => OperatorHandle(call),
+            KinChange kin => Kin(kin.Message),
+            CallChange { Call: CloneCall call } => Clone(call),
             CallChange { Call: ReplaceCall call } => Replace(call),
             CallChange { Call: var call } => Decide(call),
             _ => throw new InvariantException($"a change of the record of kind {change.Name}"),
@@ -94,10 +114,16 @@ internal sealed class RecordBatch
             fields.Add(new(FieldNames.Name, System.Text.Encoding.UTF8.GetBytes(_name)));
         if (_signals != _record.UserSignals)
             fields.Add(new(FieldNames.Signals, VmoRecord.Number((uint)_signals)));
+        if (!ReferenceEquals(_children, _record.Children))
+            fields.Add(new(FieldNames.Children, _children.Encode()));
+        foreach (var (layer, users) in _users)
+            fields.Add(new(FieldNames.Users(layer), VmoRecord.EncodeUsers(users)));
+        if (_intent is not null)
+            fields.Add(new(FieldNames.Intent, _intent.Encode()));
         if (fields.Count == 0 && _answered.Count == 0)
             return null;
-        if (IsDying)
-            fields.Add(new(FieldNames.State, new[] { (byte)VmoState.Dying }));
+        if (State != _record.State)
+            fields.Add(new(FieldNames.State, new[] { (byte)State }));
         fields.Add(new(FieldNames.Event, Events.Encode(_record.Seq + 1, string.Join(',', _calls.Select(call => $"{call.Key}={call.Value}")))));
         if (_answered.Count > 0)
         {
@@ -114,7 +140,7 @@ internal sealed class RecordBatch
             Seq = _record.Seq,
             Fields = fields,
             IsRelease = _isRelease,
-            IsStructure = IsDying,
+            IsStructure = State == VmoState.Dying || _intent is not null,
         };
     }
 
@@ -122,17 +148,28 @@ internal sealed class RecordBatch
     public void Publish()
     {
         _record.Seq++;
+        var state = State;
         _record.Handles = _handles;
         _record.Name = _name;
         _record.UserSignals = _signals;
         _record.NextHandle = _nextHandle;
-        if (IsDying)
-            _record.State = VmoState.Dying;
+        _record.State = state;
+        _record.Children = _children;
+        foreach (var (layer, users) in _users)
+        {
+            if (users.IsEmpty)
+                _record.Users.Remove(layer);
+            else
+                _record.Users[layer] = users;
+        }
+
+        if (_intent is not null)
+            _record.Intent = _intent;
         if (_ring is not null)
             _record.Ring.Publish(_ring);
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Decide(VmoCall call)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Decide(VmoCall call)
     {
         var needed = call switch
         {
@@ -145,7 +182,7 @@ internal sealed class RecordBatch
         return outcome.IsOk ? Decide(call, handle!) : (outcome, null, 0);
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Decide(VmoCall call, HandleEntry handle)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Decide(VmoCall call, HandleEntry handle)
     {
         switch (call)
         {
@@ -179,7 +216,7 @@ internal sealed class RecordBatch
         }
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Duplicate(DuplicateCall call, HandleEntry handle)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Duplicate(DuplicateCall call, HandleEntry handle)
     {
         if (!HandleRights.TryNarrow(handle.Rights, call.Rights, out var rights))
             return (TooMuch(call.Rights, handle.Rights), null, 0);
@@ -193,11 +230,11 @@ internal sealed class RecordBatch
         return Issue(call.NewSecret, rights, handle.Number, expires, call.Range ?? handle.Range);
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) OperatorHandle(OperatorHandleCall call) => call.Head.Caller is { IsOperator: true }
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) OperatorHandle(OperatorHandleCall call) => call.Head.Caller is { IsOperator: true }
         ? Issue(call.NewSecret, HandleRights.OfNewVmo, 0, 0, null)
         : (new(VmoStatus.AccessDenied, "only the operator may make a handle out of a koid"), null, 0);
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Issue(HandleSecret secret, VmoRights rights, uint parent, long expires, ByteRange? range)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Issue(HandleSecret secret, VmoRights rights, uint parent, long expires, ByteRange? range)
     {
         if (secret.IsNone)
             return (new(VmoStatus.InvalidArgs, "the new handle's secret is empty"), null, 0);
@@ -208,11 +245,71 @@ internal sealed class RecordBatch
             return (new(VmoStatus.AlreadyExists, "a handle with this secret exists"), null, 0);
         Put(new(_nextHandle++, hash, rights, parent, expires, range, _now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false));
         _isRelease = false;
-        return (Outcome.Ok, new VmoReply { Rights = rights }, (uint)rights);
+        return (Outcome.Ok, new VmoReply { Rights = rights }, (ulong)rights);
     }
 
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Clone(CloneCall call)
+    {
+        var outcome = Authority.Check(_handles, call.Head.Secret, VmoRights.Duplicate | VmoRights.Read, _now, out var handle);
+        if (!outcome.IsOk)
+            return (outcome, null, 0);
+        var plan = new BirthPlan(_record, _layer, handle!, call, _now);
+        outcome = plan.Decide();
+        if (!outcome.IsOk)
+            return (outcome, null, 0);
+        _intent = plan.Intent;
+        foreach (var birth in _intent.Births)
+        {
+            _children = _children.With(birth.Meta.Kind, birth.Meta.Koid, 1);
+            foreach (var item in birth.Bases)
+            {
+                Invariant.Holds(item.Layer.Home == _record.Meta.Koid, "a child looks through a layer of another VMO that does not know it");
+                _users[item.Layer.Number] = UsersOf(item.Layer.Number).With(birth.Meta.Koid, 1);
+            }
+        }
+
+        _isRelease = false;
+        return (Outcome.Ok, plan.Reply, call.First.Value);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Kin(KinMessage message)
+    {
+        switch (message)
+        {
+            case ChildGone gone:
+                _children = Without(gone.Child);
+                EndUse(gone.Child);
+                break;
+            case UserGone gone:
+                EndUse(gone.User);
+                break;
+            case Rehome rehome:
+                _children = Without(rehome.Gone);
+                foreach (var child in rehome.Children)
+                    _children = _children.With(VmoKind.Snapshot, new(child), 1);
+                break;
+            default:
+                throw new InvariantException($"a message of kind {message.GetType().Name}");
+        }
+
+        return (Outcome.Ok, null, 0);
+    }
+
+    private Children Without(Koid child) => _children.Snapshots.Contains(child) || _children.Followers.Contains(child) ? _children.Without(child) : _children;
+
+    private void EndUse(Koid user)
+    {
+        foreach (var layer in _record.Users.Keys)
+        {
+            if (UsersOf(layer) is var users && users.Contains(user))
+                _users[layer] = users.Without(user);
+        }
+    }
+
+    private KoidSet UsersOf(uint layer) => _users.TryGetValue(layer, out var changed) ? changed : _record.Users.GetValueOrDefault(layer, KoidSet.Empty);
+
     // A replaced handle keeps its place in the derivation: only its secret and its rights change.
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Replace(ReplaceCall call)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Replace(ReplaceCall call)
     {
         var outcome = Authority.Check(_handles, call.Head.Secret, VmoRights.None, _now, out var handle);
         if (!outcome.IsOk)
@@ -226,10 +323,10 @@ internal sealed class RecordBatch
 
         Put(handle with { Hash = call.NewSecret.Hash(), Rights = rights, ConfirmByMs = _now.UnixMs + Limits.ConfirmWithinMs });
         _ended.Add(handle.Number);
-        return (Outcome.Ok, new VmoReply { Rights = rights }, (uint)rights);
+        return (Outcome.Ok, new VmoReply { Rights = rights }, (ulong)rights);
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Renew(RenewCall call, HandleEntry handle)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Renew(RenewCall call, HandleEntry handle)
     {
         if (call.ExpiresMs < 0)
             return (new(VmoStatus.InvalidArgs, $"an expiry of {call.ExpiresMs} ms lies before 1970"), null, 0);
@@ -240,14 +337,14 @@ internal sealed class RecordBatch
         return (Outcome.Ok, new VmoReply { Number = (ulong)call.ExpiresMs }, 0);
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Expire()
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Expire()
     {
         foreach (var entry in _handles.Entries.Where(entry => entry.EndsMs <= _now.UnixMs).ToList())
             End(entry.Number, _handles.Close(entry.Number));
         return (Outcome.Ok, null, 0);
     }
 
-    private (Outcome Outcome, VmoReply? Reply, uint Result) Heard(HeardChange heard)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Heard(HeardChange heard)
     {
         heard.IsTaken = true;
         foreach (var number in heard.Handles)

@@ -51,7 +51,7 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
         if (_isBusy || IsRemoving)
             return;
         var layer = state.Layer;
-        if (layer.Map.Runs.Any(run => !run.IsCommitted))
+        if (layer.Map.Runs.Any(run => run.IsClearing))
             CleanRuns();
         else if (!layer.Uses.IsComplete && IsWasteful)
             Wait(loads.NeedAll);
@@ -85,7 +85,7 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
             }
         }
 
-        Enqueue(new(state.Now) { IsInternal = true, Leaves = leaves, DropRuns = leaves.Count == 0 });
+        Enqueue(new(state.Layer.Id, state.Now) { IsInternal = true, Leaves = leaves, DropRuns = leaves.Count == 0 });
     }
 
     private bool Repack()
@@ -157,6 +157,7 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
     private sealed class Move(Upkeep upkeep, List<(BlobId Blob, int Pages, byte[] Bytes)> buffers) : Pause(upkeep)
     {
         private readonly Upkeep _upkeep = upkeep;
+        private readonly LayerId _layer = upkeep.State.Layer.Id;
 
         public override void Resume()
         {
@@ -188,7 +189,7 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
             }
 
             if (!waits)
-                _upkeep.Enqueue(new(_upkeep.State.Now) { IsInternal = true, Moves = moves });
+                _upkeep.Enqueue(new(_layer, _upkeep.State.Now) { IsInternal = true, Moves = moves });
         }
     }
 

@@ -1,3 +1,5 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Requests;
@@ -16,11 +18,15 @@ public sealed class VmoCreation
     private readonly string _name;
     private readonly Dictionary<string, string> _labels;
 
-    private VmoCreation(VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, RequestId request, long nowMs)
+    private readonly Below _below;
+    private readonly List<Run> _runs;
+
+    private VmoCreation(
+        VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, Below below, List<Run> runs, RequestId request, long nowMs)
     {
-        (_meta, _handle, _name, _labels) = (meta, handle, name, labels);
+        (_meta, _handle, _name, _labels, _below, _runs) = (meta, handle, name, labels, below, runs);
         (Size, ContentSize) = (size, contentSize);
-        _ring = _requests.Prepare(request.IsNone ? [] : [new(request, 0, (uint)handle.Rights)], nowMs);
+        _ring = _requests.Prepare(request.IsNone ? [] : [new(request, 0, (ulong)handle.Rights)], nowMs);
     }
 
     /// <summary>Bytes, rounded.</summary>
@@ -34,8 +40,10 @@ public sealed class VmoCreation
 
     public VmoRights Rights => _handle.Rights;
 
+    public Koid Koid => _meta.Koid;
+
     /// <summary>The layer's fields.</summary>
-    public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize);
+    public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize, Size / Limits.PageBytes, _below, _runs);
 
     /// <summary>The record's fields.</summary>
     public IReadOnlyList<StoreField> RecordFields => VmoRecord.NewFields(_meta, _name, _labels, _handle, _ring.Field);
@@ -60,8 +68,16 @@ public sealed class VmoCreation
         Text.TryName(call.Name, out var name);
         var meta = new VmoMeta(koid, VmoKind.Root, Koid.None, 0, call.Options, call.Head.Caller?.Tenant ?? Caller.Anonymous.Tenant, now.UnixMs);
         var handle = new HandleEntry(1, call.Head.Secret.Hash(), HandleRights.OfNewVmo, 0, 0, null, call.Confirmed ? 0 : now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false);
-        return new(meta, handle, name, call.Labels is null ? [] : new(call.Labels, StringComparer.Ordinal), size, call.Size, call.Head.Request, now.UnixMs);
+        return new(meta, handle, name, call.Labels is null ? [] : new(call.Labels, StringComparer.Ordinal), size, call.Size, Below.Nothing, [], call.Head.Request, now.UnixMs);
     }
+
+    /// <summary>A child, as its parent has decided it: the same whenever it is written.</summary>
+    internal static VmoCreation Child(Birth birth) => new(
+        birth.Meta, birth.Handle, birth.Name, [], birth.Size, birth.ContentSize, new(0, birth.Bases),
+        [.. birth.Zero.Select(range => new Run(range, RunKind.Zero, 1))], RequestId.None, birth.Meta.CreatedMs);
+
+    internal LayerHead ToLayer(IMapBudget budget) =>
+        LayerHead.New(Layer, 1, Size, ContentSize, Size / Limits.PageBytes, _below, [.. _runs], budget);
 
     internal VmoRecord ToRecord()
     {

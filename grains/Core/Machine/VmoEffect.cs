@@ -1,4 +1,6 @@
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Store;
+using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Machine;
 
@@ -12,10 +14,16 @@ public abstract record VmoEffect;
 public sealed record Answer(Ticket Ticket, object Reply, bool FromMemory) : VmoEffect;
 
 /// <summary>Load an extent's leaves. Result: <see cref="LeavesLoaded"/>.</summary>
-public sealed record LoadLeaves(ulong Extent, IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
+public sealed record LoadLeaves(LayerId Layer, ulong Extent, IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
 
-/// <summary>Load all leaves of the layer. Result: <see cref="LeavesScanned"/>.</summary>
-public sealed record ScanLeaves : VmoEffect;
+/// <summary>Load all leaves of a layer. Result: <see cref="LeavesScanned"/>.</summary>
+public sealed record ScanLeaves(LayerId Layer) : VmoEffect;
+
+/// <summary>Find out what a frozen layer shows in an extent. Result: <see cref="FrozenLoaded"/>.</summary>
+public sealed record LoadFrozen(LayerId Layer, ulong Extent) : VmoEffect;
+
+/// <summary>Read what lies under a layer. Result: <see cref="HeadLoaded"/>.</summary>
+public sealed record LoadHead(LayerId Layer) : VmoEffect;
 
 /// <summary>Read bytes of blobs. Result: <see cref="BlobsLoaded"/>.</summary>
 public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
@@ -30,7 +38,7 @@ public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
 public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting) : VmoEffect;
 
 /// <summary>Settle the commit in flight, after a pause. Result: <see cref="SettleDone"/>.</summary>
-public sealed record SendSettle(CommitTarget Target, int AfterMs) : VmoEffect;
+public sealed record SendSettle(CommitTarget Target, LayerId Layer, int AfterMs) : VmoEffect;
 
 /// <summary>Note the VMO in the session's list of unfinished work. Result: <see cref="UnfinishedNoted"/>.</summary>
 public sealed record NoteUnfinished : VmoEffect;
@@ -38,14 +46,26 @@ public sealed record NoteUnfinished : VmoEffect;
 /// <summary>Take the VMO off that list. No result.</summary>
 public sealed record ClearUnfinished : VmoEffect;
 
-/// <summary>Unlink blobs that no slot names. Result: <see cref="BlobsUnlinked"/>.</summary>
-public sealed record UnlinkBlobs(IReadOnlyList<BlobId> Blobs) : VmoEffect;
+/// <summary>Unlink blobs of a layer that no slot names. Result: <see cref="BlobsUnlinked"/>.</summary>
+public sealed record UnlinkBlobs(LayerId Layer, IReadOnlyList<BlobId> Blobs) : VmoEffect;
 
 /// <summary>Remove empty leaves from the layer; nothing else is in flight meanwhile. Result: <see cref="MarksRemoved"/>.</summary>
 public sealed record RemoveMarks(IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
 
-/// <summary>Write the tombstone, remove layer and record. Result: <see cref="Erased"/>.</summary>
-public sealed record Erase(IReadOnlyList<StoreField> Tombstone) : VmoEffect;
+/// <summary>
+/// Remove a frozen layer that nobody looks through any more, and let the dying top name the one under it, in one script; its blobs are gone.
+/// Result: <see cref="LayerDropped"/>.
+/// </summary>
+public sealed record DropLayer(LayerId Layer, LayerId Top, Below Below) : VmoEffect;
+
+/// <summary>Write the tombstone, remove the layers and the record. Result: <see cref="Erased"/>.</summary>
+public sealed record Erase(IReadOnlyList<LayerId> Layers, IReadOnlyList<StoreField> Tombstone) : VmoEffect;
+
+/// <summary>Bring children into being, each only if nothing stands there. Result: <see cref="ChildrenCreated"/>.</summary>
+public sealed record CreateChildren(IReadOnlyList<VmoCreation> Children) : VmoEffect;
+
+/// <summary>Tell another VMO of the family something; it may be told twice. Result: <see cref="KinTold"/>.</summary>
+public sealed record TellKin(Koid Target, KinMessage Message) : VmoEffect;
 
 /// <summary>The activation has come to its end: the VMO is erased, another has it, or memory may be wrong.</summary>
 /// <param name="Reason">For the log.</param>

@@ -1,3 +1,4 @@
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
@@ -53,3 +54,21 @@ public sealed record MarksRemoved(RemoveMarks Remove, bool Done) : VmoInput;
 
 /// <summary>The VMO is gone from the store; false: another owner has it, or the store did not answer.</summary>
 public sealed record Erased(bool Done) : VmoInput;
+
+/// <summary>What a frozen layer shows; or why that is not known.</summary>
+public sealed record FrozenLoaded(LoadFrozen Load, FrozenExtent? Shown, Outcome Outcome) : VmoInput;
+
+/// <summary>What lies under a layer; null: there is no such layer.</summary>
+public sealed record HeadLoaded(LoadHead Load, Below? Below, Outcome Outcome) : VmoInput;
+
+/// <summary>All children asked for stand in the store; or why not: some of them may.</summary>
+public sealed record ChildrenCreated(CreateChildren Create, Outcome Outcome) : VmoInput;
+
+/// <summary>A frozen layer is gone from the store; false: it is not known to be.</summary>
+public sealed record LayerDropped(DropLayer Drop, bool Done) : VmoInput;
+
+/// <summary>Another VMO of the family has been told; or why not.</summary>
+public sealed record KinTold(TellKin Tell, Outcome Outcome) : VmoInput;
+
+/// <summary>Another VMO of the family tells something.</summary>
+public sealed record KinInput(Ticket Ticket, KinMessage Message) : VmoInput;

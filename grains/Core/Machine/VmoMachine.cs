@@ -1,4 +1,3 @@
-using VmoCluster.Core.Contents;
 using VmoCluster.Core.Handles;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
@@ -23,9 +22,11 @@ public sealed class VmoMachine
     private readonly ChangeQueue _queue;
     private readonly Upkeep _upkeep;
     private readonly Destruction _destruction;
+    private readonly Births _births;
+    private readonly Kinship _kin;
     private HeardChange? _heard;
     private bool _isExpiring;
-    private bool _isUnlinking;
+    private UnlinkBlobs? _unlink;
     private long _unlinkAgainMs;
 
     private VmoMachine(MachineState state, bool isNoted)
@@ -38,6 +39,9 @@ public sealed class VmoMachine
         _staging = new(state, Complete);
         _upkeep = new(state, _loads, change => _queue.Enqueue(change, _ => { }));
         _destruction = new(state, _loads);
+        _births = new(state, _queue);
+        _kin = new(state, _queue, _destruction);
+        _queue.Born = _births.Begin;
         _queue.IsBlocked = () => _upkeep.IsRemoving;
         _queue.UpkeepDone = _upkeep.Done;
     }
@@ -61,7 +65,7 @@ public sealed class VmoMachine
     public bool NeedsTicks => NextTickMs != long.MaxValue;
 
     /// <summary>Whether somebody must look after the VMO even when this activation is gone.</summary>
-    public bool NeedsNote => _state.Record.State == VmoState.Dying || _state.Record.Handles.NextEndMs != long.MaxValue;
+    public bool NeedsNote => _state.Record.State == VmoState.Dying || _state.Record.Intent is not null || _state.Record.Handles.NextEndMs != long.MaxValue;
 
     /// <summary>Whether its place in the list of unfinished work is stored.</summary>
     public bool IsNoted
@@ -74,20 +78,29 @@ public sealed class VmoMachine
     public long NextTickMs { get; private set; } = long.MaxValue;
 
     /// <summary>A VMO just created by this owner; its place in the unfinished list was noted before.</summary>
-    public static VmoMachine Created(VmoCreation creation, Owner owner, IPageCache cache, IMapBudget budget) =>
-        new(new(creation.ToRecord(), LayerHead.New(creation.Layer, creation.Size, creation.ContentSize, budget), owner, cache), isNoted: true);
+    public static VmoMachine Created(VmoCreation creation, Owner owner, SiloMemory memory) =>
+        new(new(creation.ToRecord(), creation.ToLayer(memory.Budget), owner, memory), isNoted: true);
 
     /// <summary>A VMO just acquired. Damage throws <see cref="InvalidDataException"/>.</summary>
     /// <param name="record">The record as loaded.</param>
-    /// <param name="layer">The head of its top layer: <see cref="HeadNames"/>.</param>
+    /// <param name="top">The top layer: the one the record names, or the last that follows it (<see cref="NextOf"/>).</param>
+    /// <param name="layer">The head of the top layer: <see cref="HeadNames"/>.</param>
     /// <param name="owner">Who owns it now.</param>
     /// <param name="previous">Who owned it before.</param>
-    /// <param name="cache">The silo's pages.</param>
-    /// <param name="budget">The silo's maps.</param>
-    public static VmoMachine Acquired(StoredHash record, StoredHash layer, Owner owner, Owner previous, IPageCache cache, IMapBudget budget)
+    /// <param name="memory">What the silo's VMOs share.</param>
+    public static VmoMachine Acquired(StoredHash record, LayerId top, StoredHash layer, Owner owner, Owner previous, SiloMemory memory) =>
+        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, previous, memory.Budget), owner, memory), isNoted: false);
+
+    /// <summary>The layer that follows a frozen one, by its head; null: it is the top.</summary>
+    public static LayerId? NextOf(LayerId layer, StoredHash head)
     {
-        var decoded = VmoRecord.Decode(record);
-        return new(new(decoded, LayerHead.Decode(decoded.Top, layer, previous, budget), owner, cache), isNoted: false);
+        foreach (var field in head.Fields)
+        {
+            if (field.Name.Span.SequenceEqual(Encoding.FieldNames.Next.Span))
+                return new(layer.Home, System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(field.Value.Span));
+        }
+
+        return null;
     }
 
     /// <summary>The layer fields that <see cref="Acquired"/> needs.</summary>
@@ -167,8 +180,31 @@ public sealed class VmoMachine
             case LeavesLoaded loaded:
                 _loads.Loaded(loaded);
                 break;
+            case LeavesScanned scanned when scanned.Scan.Layer != _state.Layer.Id && _state.Record.State == VmoState.Dying:
+                _destruction.Scanned(scanned);
+                break;
             case LeavesScanned scanned:
                 _loads.Scanned(scanned);
+                break;
+            case FrozenLoaded frozen:
+                _loads.Loaded(frozen);
+                break;
+            case HeadLoaded head:
+                _destruction.Loaded(head);
+                break;
+            case LayerDropped dropped:
+                _destruction.Dropped(dropped);
+                break;
+            case ChildrenCreated created:
+                _births.Created(created);
+                break;
+            case KinInput kin:
+                _kin.Hear(kin.Ticket, kin.Message);
+                break;
+            case KinTold told:
+                if (!_kin.Told(told))
+                    _destruction.Told(told);
+                _kin.Resume();
                 break;
             case BlobsLoaded blobs:
                 blobs.Load.Then?.Invoke(blobs.Found, blobs.Outcome);
@@ -206,6 +242,7 @@ public sealed class VmoMachine
 
     private void AfterStep()
     {
+        _births.Advance();
         _queue.Pump();
         if (_state.IsEnded)
         {
@@ -222,7 +259,7 @@ public sealed class VmoMachine
         {
             Unlink();
             Expire();
-            if (_queue.IsIdle)
+            if (_queue.IsIdle && _state.Record.Intent is null)
                 _upkeep.Begin();
             _queue.Pump();
             if (IsNoted && !NeedsNote && _queue.IsIdle)
@@ -234,6 +271,8 @@ public sealed class VmoMachine
 
         if (!_loads.IsScanning)
             _state.Layer.Map.Trim(extent => _loads.IsWanted(extent) || _queue.IsTouching(extent));
+        if (_loads.IsIdle)
+            _state.Sight.Trim();
         NextTickMs = NextTick();
     }
 
@@ -241,7 +280,7 @@ public sealed class VmoMachine
     {
         var ends = _state.Record.Handles.NextEndMs;
         var next = ends == long.MaxValue ? long.MaxValue : Math.Max(1, ends - _state.Now.UnixMs);
-        if (_state.Record.State == VmoState.Dying || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || !_queue.IsIdle)
+        if ((_state.Record.State == VmoState.Dying && !_destruction.IsWaiting) || _state.Record.Intent is not null || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || !_queue.IsIdle)
             next = Math.Min(next, RetryMs);
         if (_waits.NextMs != long.MaxValue)
             next = Math.Min(next, Math.Max(1, _waits.NextMs - _state.Now.MonotonicMs));
@@ -383,21 +422,25 @@ public sealed class VmoMachine
 
     private void Unlink()
     {
-        if (_isUnlinking || _state.Layer.Dead.Count == 0 || _state.Now.MonotonicMs < _unlinkAgainMs)
+        if (_unlink is not null || _state.Layer.Dead.Count == 0 || _state.Now.MonotonicMs < _unlinkAgainMs)
             return;
-        _isUnlinking = true;
-        _state.Effects.Add(new UnlinkBlobs([.. _state.Layer.Dead.Take(1024)]));
+        _unlink = new(_state.Layer.Id, [.. _state.Layer.Dead.Take(1024)]);
+        _state.Effects.Add(_unlink);
     }
 
     private void Unlinked(BlobsUnlinked input)
     {
-        if (_state.Record.State == VmoState.Dying && !_isUnlinking)
+        if (!ReferenceEquals(input.Unlink, _unlink))
         {
-            _destruction.Unlinked(input);
+            // The destruction's; or the blobs that a layer still had to lose when it was frozen, which nobody waits for.
+            if (_state.Record.State == VmoState.Dying)
+                _destruction.Unlinked(input);
             return;
         }
 
-        _isUnlinking = false;
+        _unlink = null;
+        if (input.Unlink.Layer != _state.Layer.Id)
+            return;
         if (input.Outcome.IsOk)
             _state.Layer.Dead.RemoveRange(0, input.Unlink.Blobs.Count);
         else
@@ -430,11 +473,16 @@ public sealed class VmoMachine
             case CallInput call:
                 Reply(call.Ticket, new VmoReply { Outcome = Ended });
                 break;
+            case KinInput kin:
+                Reply(kin.Ticket, new VmoReply { Outcome = Ended });
+                break;
         }
     }
 
     private void EndAll(Outcome outcome)
     {
+        _births.EndAll(outcome);
+        _kin.EndAll(outcome);
         _queue.EndAll(outcome);
         _waits.EndAll(outcome);
         _staging.EndAll(outcome);

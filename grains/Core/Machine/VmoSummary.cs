@@ -1,4 +1,5 @@
 using VmoCluster.Core.Contents;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
@@ -14,9 +15,9 @@ public static class VmoSummary
         var decoded = VmoRecord.Decode(record);
         if (decoded.State == VmoState.Dying)
             return null;
-        var state = new MachineState(decoded, LayerHead.Decode(decoded.Top, layer, default, NoBudget.Value), default, NoCache.Value);
+        var state = new MachineState(decoded, LayerHead.Decode(decoded.Top, layer, default, NoBudget.Value), default, new(NoCache.Value, NoBudget.Value, NoFrozen.Value));
         var all = new HandleEntry(0, default, HandleRights.OfNewVmo, 0, 0, null, 0, IsClosed: false);
-        return Queries.Describe(state, VmoSignals.ZeroChildren | decoded.UserSignals, all) with { Rights = VmoRights.None };
+        return Queries.Describe(state, WaitDesk.SignalsOf(decoded), all) with { Rights = VmoRights.None };
     }
 
     private sealed class NoBudget : IMapBudget
@@ -26,6 +27,21 @@ public static class VmoSummary
         public bool IsOver => false;
 
         public void Add(long taken)
+        {
+        }
+    }
+
+    private sealed class NoFrozen : IFrozenMaps
+    {
+        public static NoFrozen Value { get; } = new();
+
+        public bool TryGet(LayerId layer, ulong extent, out FrozenExtent shown)
+        {
+            shown = FrozenExtent.Empty;
+            return false;
+        }
+
+        public void Forget(LayerId layer, ulong extent)
         {
         }
     }

@@ -1,13 +1,16 @@
+using VmoCluster.Core.Record;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Machine;
 
-/// <summary>Waits for signals. A root has no children, so ZERO_CHILDREN is always set.</summary>
+/// <summary>Waits for signals. ZERO_CHILDREN is what the record's set of children says, which contains every living one.</summary>
 internal sealed class WaitDesk(MachineState state)
 {
     private readonly List<(Ticket Ticket, VmoSignals Mask, uint Handle, long UntilMs)> _waits = [];
 
-    public VmoSignals Signals => VmoSignals.ZeroChildren | state.Record.UserSignals;
+    public VmoSignals Signals => SignalsOf(state.Record);
+
+    public static VmoSignals SignalsOf(VmoRecord record) => record.UserSignals | (record.Children.Count == 0 ? VmoSignals.ZeroChildren : VmoSignals.None);
 
     /// <summary>When the first wait ends by itself.</summary>
     public long NextMs => _waits.Count == 0 ? long.MaxValue : _waits.Min(wait => wait.UntilMs);

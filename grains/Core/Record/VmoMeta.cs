@@ -10,7 +10,8 @@ namespace VmoCluster.Core.Record;
 /// <param name="Options">As created.</param>
 /// <param name="Tenant">Whose it is.</param>
 /// <param name="CreatedMs">Unix milliseconds.</param>
-public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset, VmoOptions Options, string Tenant, long CreatedMs)
+/// <param name="RootOffset">Where in its root it begins, in bytes: the sum of all offsets on the way, which may not pass 2^64.</param>
+public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset, VmoOptions Options, string Tenant, long CreatedMs, ulong RootOffset = 0)
 {
     public bool IsResizable => (Options & VmoOptions.NonResizable) == 0;
 
@@ -25,6 +26,7 @@ public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset,
         writer.Varint((uint)Options);
         writer.Text(Tenant);
         writer.Varint((ulong)CreatedMs);
+        writer.Varint(RootOffset);
         return writer.ToArray();
     }
 
@@ -33,6 +35,6 @@ public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset,
         var reader = new FieldReader(value);
         return reader.Byte() is var format and not 1
             ? throw new InvalidDataException($"a VMO's meta field has format {format}, this is for format 1")
-            : new(new(reader.UInt64()), (VmoKind)reader.Byte(), new(reader.Varint()), reader.Varint(), (VmoOptions)reader.Varint(), reader.Text(), (long)reader.Varint());
+            : new(new(reader.UInt64()), (VmoKind)reader.Byte(), new(reader.Varint()), reader.Varint(), (VmoOptions)reader.Varint(), reader.Text(), (long)reader.Varint(), reader.Varint());
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
 using VmoCluster.Core.Requests;
 using VmoCluster.Core.Store;
@@ -11,8 +12,13 @@ public enum VmoState : byte
 {
     Alive = 0,
 
-    /// <summary>The last handle is closed; only freeing remains.</summary>
+    /// <summary>
+    /// The last handle is closed, and no child needs the VMO: its pages are freed, its frozen layers as soon as nobody looks through them.
+    /// </summary>
     Dying = 1,
+
+    /// <summary>The last handle is closed, but a live child, a slice or a reference shows its pages.</summary>
+    Ghost = 2,
 }
 
 /// <summary>
@@ -21,7 +27,7 @@ public enum VmoState : byte
 public sealed class VmoRecord
 {
     public required VmoMeta Meta { get; init; }
-    public required LayerId Top { get; init; }
+    public required LayerId Top { get; set; }
     public required ulong Seq { get; set; }
     public string Name { get; set; } = "";
     public Dictionary<string, string> Labels { get; init; } = [];
@@ -30,6 +36,15 @@ public sealed class VmoRecord
     public uint NextHandle { get; set; } = 1;
     public HandleTable Handles { get; set; } = new();
     public RequestRing Ring { get; init; } = new();
+
+    /// <summary>Its children. Written first on a birth and last on a death, so the living are always among them.</summary>
+    public Children Children { get; set; } = Children.None;
+
+    /// <summary>VMOs elsewhere that look through its frozen layers, by layer number.</summary>
+    public Dictionary<uint, KoidSet> Users { get; } = [];
+
+    /// <summary>A clone call that is decided and not done.</summary>
+    public BirthIntent? Intent { get; set; }
 
     /// <summary>The fields a new VMO's record begins with.</summary>
     public static List<StoreField> NewFields(VmoMeta meta, string name, IReadOnlyDictionary<string, string> labels, HandleEntry handle, StoreField ring)
@@ -58,6 +73,7 @@ public sealed class VmoRecord
         Dictionary<string, string> labels = [];
         var handles = new HandleTable();
         var ring = new RequestRing();
+        var (children, users, intent) = (Children.None, new Dictionary<uint, KoidSet>(), (BirthIntent?)null);
         foreach (var field in stored.Fields)
         {
             var key = field.Name.Span;
@@ -70,6 +86,19 @@ public sealed class VmoRecord
             else if (FieldNames.TryReadNumbered((byte)'q', key, out var slot))
             {
                 ring.Load(slot, value);
+            }
+            else if (FieldNames.TryReadNumbered((byte)'u', key, out var layer))
+            {
+                if (!value.IsEmpty)
+                    users[layer] = DecodeUsers(value);
+            }
+            else if (key.SequenceEqual(FieldNames.Children.Span))
+            {
+                children = Children.Decode(value);
+            }
+            else if (key.SequenceEqual(FieldNames.Intent.Span))
+            {
+                intent = BirthIntent.Decode(value);
             }
             else if (key.SequenceEqual(FieldNames.Meta.Span))
             {
@@ -103,7 +132,7 @@ public sealed class VmoRecord
 
         if (meta is null)
             throw new InvalidDataException("a VMO's record has no meta field");
-        return new()
+        var record = new VmoRecord
         {
             Meta = meta,
             Top = new(meta.Koid, top),
@@ -115,7 +144,31 @@ public sealed class VmoRecord
             NextHandle = next,
             Handles = handles,
             Ring = ring,
+            Children = children,
+            Intent = intent,
         };
+        foreach (var (number, set) in users)
+            record.Users.Add(number, set);
+        return record;
+    }
+
+    /// <summary>A set of users as stored.</summary>
+    public static byte[] EncodeUsers(KoidSet users)
+    {
+        if (users.IsEmpty)
+            return [];
+        var writer = new FieldWriter(32);
+        writer.Byte(1);
+        users.Encode(writer);
+        return writer.ToArray();
+    }
+
+    private static KoidSet DecodeUsers(ReadOnlySpan<byte> value)
+    {
+        var reader = new FieldReader(value);
+        return reader.Byte() is var format and not 1
+            ? throw new InvalidDataException($"a set of users has format {format}, this is for format 1")
+            : KoidSet.Decode(ref reader);
     }
 
     /// <summary>A 32-bit number as stored.</summary>

@@ -96,7 +96,7 @@ public sealed class RequestRing
         var entries = new List<RingEntry>();
         for (var left = reader.Count(); left > 0; left--)
         {
-            var entry = new RingEntry(new(reader.UInt64(), reader.UInt64()), reader.UInt64(), checked((uint)reader.Varint()));
+            var entry = new RingEntry(new(reader.UInt64(), reader.UInt64()), reader.UInt64(), reader.Varint());
             entries.Add(entry);
             _entries[entry.Request] = entry;
         }

@@ -23,6 +23,11 @@ public sealed record StoreCommit
     /// <summary>The layer that is changed, and the one the blobs belong to.</summary>
     public required LayerId Layer { get; init; }
 
+    /// <summary>
+    /// The layer is to come into being, with seq + 1, unless it is there already: then nothing is written, and that is as good.
+    /// </summary>
+    public bool IsNew { get; init; }
+
     /// <summary>The seq the target has now; it has one more afterwards.</summary>
     public required ulong Seq { get; init; }
 

@@ -5,5 +5,18 @@ namespace VmoCluster.Core.Tests.Sim;
 /// <summary>Whoever waits in a simulation.</summary>
 public sealed class SimTicket : Ticket
 {
-    public object? Reply { get; set; }
+    private object? _reply;
+
+    public object? Reply
+    {
+        get => _reply;
+        set
+        {
+            _reply = value;
+            if (value is not null)
+                Replied?.Invoke(value);
+        }
+    }
+
+    public Action<object>? Replied { get; set; }
 }

@@ -27,12 +27,13 @@ public sealed class SimVmo
         Assert.True(VmoCreation.Check(call).IsOk);
         var creation = VmoCreation.Root(new(42), call, Now);
         Store.Create(owner, creation.LayerFields, creation.RecordFields);
-        Machine = VmoMachine.Created(creation, owner, Cache, Budget);
+        Machine = VmoMachine.Created(creation, owner, Memory);
     }
 
     public SimStore Store { get; } = new();
     public SimCache Cache { get; private set; }
     public SimBudget Budget { get; } = new();
+    public SiloMemory Memory => new(Cache, Budget, new SimMaps());
     public VmoMachine Machine { get; private set; }
     public HandleSecret Secret { get; }
     public long Milliseconds { get; set; } = 1_700_000_000_000;
@@ -143,7 +144,7 @@ public sealed class SimVmo
         var owner = new Owner(7, Store.Owner.Epoch + 1, ++_nonce);
         var previous = Store.TakeOver(owner);
         var record = Store.LoadRecord();
-        Machine = VmoMachine.Acquired(record, Store.LoadLayer(VmoMachine.HeadNames), owner, previous, Cache, Budget);
+        Machine = VmoMachine.Acquired(record, VmoMachine.TopOf(record), Store.LoadLayer(VmoMachine.HeadNames), owner, previous, Memory);
         Machine.IsNoted = Machine.NeedsNote;
         Step(TickInput.Value);
     }

@@ -1,0 +1,113 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Core.Family;
+
+/// <summary>One extent of one frozen layer as stored: its leaves without dead slots, its runs, and what lies under it.</summary>
+public sealed class FrozenPart
+{
+    private readonly Leaf?[] _leaves = new Leaf?[Limits.ExtentLeaves];
+    private readonly List<Run> _runs;
+    private readonly ulong _first;
+
+    private FrozenPart(LayerId id, ulong extent, Below below, ulong low, List<Run> runs)
+    {
+        (Id, Below, Low, _runs) = (id, below, low, runs);
+        _first = extent * Limits.ExtentPages;
+    }
+
+    public LayerId Id { get; }
+    public Below Below { get; }
+
+    /// <summary>Pages from here on see nothing below: the lowest size since the layer was made.</summary>
+    public ulong Low { get; }
+
+    /// <summary>The fields to load for an extent.</summary>
+    public static IReadOnlyList<ReadOnlyMemory<byte>> NamesOf(ulong extent)
+    {
+        var names = new ReadOnlyMemory<byte>[Limits.ExtentLeaves + 3];
+        for (var i = 0; i < Limits.ExtentLeaves; i++)
+            names[i] = FieldNames.Leaf((extent * Limits.ExtentLeaves) + (ulong)i);
+        (names[^3], names[^2], names[^1]) = (FieldNames.Size, FieldNames.Runs, FieldNames.Below);
+        return names;
+    }
+
+    /// <summary>Reads what was loaded. Damage throws <see cref="InvalidDataException"/>.</summary>
+    public static FrozenPart Decode(LayerId id, ulong extent, StoredHash stored)
+    {
+        var (below, low, runs) = (Below.Nothing, ulong.MaxValue, new List<Run>());
+        foreach (var field in stored.Fields)
+        {
+            if (field.Name.Span.SequenceEqual(FieldNames.Below.Span))
+                below = Below.Decode(field.Value.Span);
+            else if (field.Name.Span.SequenceEqual(FieldNames.Runs.Span))
+                runs = Run.Decode(field.Value.Span);
+            else if (field.Name.Span.SequenceEqual(FieldNames.Size.Span))
+                low = LayerHead.DecodeSize(field.Value.Span).Low;
+        }
+
+        var part = new FrozenPart(id, extent, below, low, runs);
+        foreach (var field in stored.Fields)
+        {
+            if (FieldNames.TryReadLeaf(field.Name.Span, out var number) && LeafCodec.Decode(field.Value.Span) is { } leaf)
+                part._leaves[number % Limits.ExtentLeaves] = part.Clean(number, leaf);
+        }
+
+        return part;
+    }
+
+    /// <summary>Whether some page of the extent is decided further down.</summary>
+    public bool AsksBelow
+    {
+        get
+        {
+            if (Below.IsNothing || _first >= Low)
+                return false;
+            for (var i = 0; i < Limits.ExtentPages; i++)
+            {
+                if (At(i, out var isThrough).IsNothing || isThrough)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Whether the layer itself says nothing about any page of the extent.</summary>
+    public bool IsSilent => _leaves.All(leaf => leaf is null) && !_runs.Any(run => !run.IsClearing && run.Range.Overlaps(new(new(_first), Limits.ExtentPages)));
+
+    /// <summary>What the layer itself says. Nothing with <paramref name="isThrough"/>: skip the own stack.</summary>
+    public Shown At(int index, out bool isThrough)
+    {
+        var slot = _leaves[index / Limits.LeafPages] is { } leaf ? leaf[index % Limits.LeafPages] : default;
+        isThrough = slot.State == SlotState.Through;
+        if (isThrough)
+            return default;
+        if (!slot.IsAbsent)
+            return new(Id, slot);
+        foreach (var run in _runs)
+        {
+            if (run.IsClearing || !run.Range.Contains(new(_first + (ulong)index)))
+                continue;
+            isThrough = run.Kind == RunKind.Through;
+            return isThrough ? default : new(Id, run.Kind == RunKind.Committed ? Slot.CommittedZero(run.Version) : Slot.Zero(run.Version));
+        }
+
+        return default;
+    }
+
+    private Leaf Clean(ulong number, Leaf leaf)
+    {
+        for (var i = 0; i < Limits.LeafPages; i++)
+        {
+            var page = (number * Limits.LeafPages) + (ulong)i;
+            var slot = leaf[i];
+            if (!slot.IsAbsent && _runs.Any(run => run.IsClearing && run.Version > slot.Version && run.Range.Contains(new(page))))
+                leaf[i] = default;
+        }
+
+        return leaf;
+    }
+}

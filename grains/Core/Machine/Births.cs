@@ -1,0 +1,148 @@
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
+using VmoCluster.Core.Record;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>
+/// Carries a clone call from its decision to its end: the next top is written, the top is frozen (the instant), the children are written, the
+/// intent is struck off, and only then is the call answered. Every step may be repeated by whoever owns the VMO then; nothing else of the VMO
+/// changes meanwhile, and reads go on.
+/// </summary>
+internal sealed class Births(MachineState state, ChangeQueue queue)
+{
+    private Change? _call;
+    private VmoReply? _reply;
+    private bool _isBusy;
+    private long _againMs;
+
+    /// <summary>A decided call; its intent is durable.</summary>
+    public void Begin(Change call, VmoReply? reply)
+    {
+        (_call, _reply) = (call, reply);
+        Advance();
+    }
+
+    /// <summary>Goes on with the intent that stands in the record, if any.</summary>
+    public void Advance()
+    {
+        if (_isBusy || state.Record.Intent is not { } intent || state.IsEnded || state.Now.MonotonicMs < _againMs)
+            return;
+        _isBusy = true;
+        if (intent.Freeze != 0 && state.Layer.Id.Number == intent.Freeze)
+            WriteNextTop();
+        else
+            state.Effects.Add(new CreateChildren([.. intent.Births.Select(VmoCreation.Child)]));
+    }
+
+    public void Created(ChildrenCreated input)
+    {
+        if (input.Outcome.IsOk)
+        {
+            StrikeOff();
+            return;
+        }
+
+        // Some may stand there: rolled forward as soon as the store lets us.
+        (_isBusy, _againMs) = (false, state.Now.MonotonicMs + RetryMs);
+    }
+
+    public void EndAll(Outcome outcome)
+    {
+        if (_call is { } call)
+            queue.Settle(call, outcome, null, isDurable: false);
+        _call = null;
+    }
+
+    private const int RetryMs = 500;
+
+    private LayerId NextTop => new(state.Layer.Id.Home, state.Layer.Id.Number + 1);
+
+    private ulong NextSeq => state.Record.Intent!.NextSeq;
+
+    private Below BelowNext => state.Layer.Below with { Under = state.Layer.Id.Number };
+
+    private void WriteNextTop()
+    {
+        var layer = state.Layer;
+        queue.EnqueueStep(new(CommitTarget.Layer, "next-top", state.Now)
+        {
+            IsInternal = true,
+            IsIdempotent = true,
+            Build = () => new()
+            {
+                Vmo = layer.Id.Home,
+                Owner = state.Owner,
+                Target = CommitTarget.Layer,
+                Layer = NextTop,
+                Seq = NextSeq - 1,
+                IsNew = true,
+                IsStructure = true,
+                Fields = [.. LayerHead.NewFields(layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, []), .. layer.Ring.ToFields()],
+            },
+            Applied = Freeze,
+        });
+    }
+
+    private void Freeze()
+    {
+        var layer = state.Layer;
+        queue.EnqueueStep(new(CommitTarget.Layer, "freeze", state.Now)
+        {
+            IsInternal = true,
+            Build = () => new()
+            {
+                Vmo = layer.Id.Home,
+                Owner = state.Owner,
+                Target = CommitTarget.Layer,
+                Layer = layer.Id,
+                Seq = layer.Seq,
+                IsStructure = true,
+                Fields = [new(FieldNames.Frozen, "1"u8.ToArray()), new(FieldNames.Next, VmoRecord.Number(NextTop.Number))],
+            },
+            Applied = () =>
+            {
+                var next = LayerHead.New(NextTop, NextSeq, layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, [], state.Memory.Budget, layer.Ring);
+                next.NextBlob = layer.NextBlob;
+                if (layer.Dead.Count > 0)
+                    state.Effects.Add(new UnlinkBlobs(layer.Id, [.. layer.Dead]));
+                layer.Map.Clear();
+                state.Layer = next;
+                _isBusy = false;
+                Advance();
+            },
+        });
+    }
+
+    private void StrikeOff() => queue.EnqueueStep(new(CommitTarget.Record, "born", state.Now)
+    {
+        IsInternal = true,
+        Build = () => new()
+        {
+            Vmo = state.Layer.Id.Home,
+            Owner = state.Owner,
+            Target = CommitTarget.Record,
+            Layer = state.Layer.Id,
+            Seq = state.Record.Seq,
+            IsStructure = true,
+            Fields =
+            [
+                new(FieldNames.Intent, Array.Empty<byte>()),
+                new(FieldNames.Top, VmoRecord.Number(state.Layer.Id.Number)),
+                new(FieldNames.Event, Events.Encode(state.Record.Seq + 1, "born=1")),
+            ],
+        },
+        Applied = () =>
+        {
+            state.Record.Seq++;
+            state.Record.Intent = null;
+            state.Record.Top = state.Layer.Id;
+            _isBusy = false;
+            if (_call is { } call)
+                queue.Settle(call, Outcome.Ok, _reply, isDurable: true);
+            _call = null;
+        },
+    });
+}

@@ -1,0 +1,138 @@
+using CsCheck;
+using VmoCluster.Core.Tests.Model;
+using VmoCluster.Core.Tests.Sim;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Tests;
+
+/// <summary>P1, P4, P7, P9 on the core: a family of snapshots against stupid copies, over any sequence of calls, crashes and lost answers.</summary>
+public class FamilyAgainstModelTests
+{
+    private const ulong Page = Limits.PageBytes;
+    private const ulong SizeMax = 600 * Page;
+
+    public sealed record Act(string Kind, int Who, ulong A, ulong B, byte Fill);
+
+    // A longer run by hand: VMO_ITERATIONS=100000.
+    private static readonly long Iterations = long.TryParse(Environment.GetEnvironmentVariable("VMO_ITERATIONS"), out var iterations) ? iterations : 300;
+
+    private static readonly Gen<ulong> Place = Gen.OneOf(Gen.ULong[0, 12 * Page], Gen.ULong[0, 599].Select(page => page * Page), Gen.ULong[250 * Page, 262 * Page]);
+
+    private static readonly Gen<ulong> Length = Gen.OneOf(Gen.ULong[1, 3 * Page], Gen.ULong[1, 20].Select(pages => pages * Page), Gen.ULong[1, 500].Select(pages => pages * Page));
+
+    private static readonly Gen<Act> AnyAct =
+        Gen.Select(
+            Gen.Frequency(
+                (9, Gen.Const("write")), (7, Gen.Const("read")), (3, Gen.Const("zero")), (4, Gen.Const("decommit")), (2, Gen.Const("commit")), (3, Gen.Const("resize")),
+                (5, Gen.Const("snapshot")), (3, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle")), (1, Gen.Const("trim"))),
+            Gen.Int[0, 1000], Place, Length, Gen.Byte)
+        .Select((kind, who, a, b, fill) => new Act(kind, who, a, b, fill));
+
+    [Fact]
+    public void A_snapshot_is_a_copy_whatever_is_done_to_either_side() =>
+        AnyAct.Array[1, 60].Select(Gen.Int[0, 1 << 20]).Sample((acts, seed) => Run(acts, seed, unknownPercent: 0), iter: Iterations);
+
+    [Fact]
+    public void Nothing_changes_that_when_answers_are_lost() =>
+        AnyAct.Array[1, 60].Select(Gen.Int[0, 1 << 20]).Sample((acts, seed) => Run(acts, seed, unknownPercent: 20), iter: Iterations);
+
+    private static void Run(Act[] acts, int seed, int unknownPercent)
+    {
+        var family = new SimFamily(seed) { UnknownPercent = unknownPercent, LostPercent = unknownPercent };
+        var members = new List<(VmoHandle Handle, ModelMember Model)> { (family.CreateRoot(64 * Page), new(64 * Page, [], 0)) };
+        foreach (var act in acts)
+        {
+            if (members.Count == 0)
+                break;
+            Do(family, members, act);
+        }
+
+        foreach (var (handle, model) in members)
+            CheckAll(family, handle, model);
+        family.Settle();
+        foreach (var (handle, model) in members)
+        {
+            CheckAll(family, handle, model);
+            Assert.Equal(model.Size, family.Info(handle).Size);
+        }
+
+        foreach (var (handle, _) in members)
+            Assert.Equal(Outcome.Ok, family.Close(handle));
+        family.Settle();
+        Assert.True(!family.Store.Koids.Any(), family.Describe());
+        Assert.Empty(family.Store.Layers);
+        if (unknownPercent == 0 && !acts.Any(act => act.Kind == "crash"))
+            Assert.Equal(0, family.Store.BlobCount);
+    }
+
+    private static void CheckAll(SimFamily family, VmoHandle handle, ModelMember model)
+    {
+        for (var at = 0ul; at < model.Size; at += 64 * Page)
+        {
+            var length = (int)Math.Min(64 * Page, model.Size - at);
+            var (outcome, data) = family.Read(handle, at, length);
+            Assert.True(outcome.IsOk, outcome.ToString());
+            Assert.True(model.Read(at, length).AsSpan().SequenceEqual(data), $"{handle.Koid} at {at}");
+        }
+    }
+
+    private static void Do(SimFamily family, List<(VmoHandle Handle, ModelMember Model)> members, Act act)
+    {
+        var at = act.Who % members.Count;
+        var (handle, model) = members[at];
+        var offset = Math.Min(act.A, model.Size);
+        var length = Math.Min(act.B, model.Size - offset);
+        switch (act.Kind)
+        {
+            case "write":
+                length = Math.Min(length, 20 * Page);
+                var data = new byte[length];
+                Array.Fill(data, act.Fill);
+                Assert.Equal(Outcome.Ok, family.Write(handle, offset, data));
+                model.Write(offset, data);
+                break;
+            case "read":
+                length = Math.Min(length, 64 * Page);
+                Assert.Equal(model.Read(offset, (int)length), family.Read(handle, offset, (int)length).Data);
+                break;
+            case "zero":
+                Assert.Equal(Outcome.Ok, family.Op(handle, VmoOp.Zero, offset, length));
+                model.Zero(offset, length);
+                break;
+            case "decommit":
+                Assert.Equal(Outcome.Ok, family.Op(handle, VmoOp.Decommit, offset / Page * Page, length / Page * Page));
+                model.Decommit(offset / Page, length / Page);
+                break;
+            case "commit":
+                Assert.Equal(Outcome.Ok, family.Op(handle, VmoOp.Commit, offset / Page * Page, length / Page * Page));
+                model.Commit(offset / Page, length / Page);
+                break;
+            case "resize":
+                var size = Math.Min(act.B, SizeMax);
+                Assert.Equal(Outcome.Ok, family.SetSize(handle, size));
+                model.SetSize(size);
+                break;
+            case "snapshot" when members.Count < 12:
+                var (start, window) = (act.A / Page * Page % SizeMax, Math.Min(act.B / Page * Page, SizeMax));
+                var (outcome, _, handles) = family.Clone(handle, 1 + (act.Fill % 3), new CloneSpec { Kind = VmoKind.Snapshot, Offset = start, Size = window });
+                Assert.True(outcome.IsOk, outcome.ToString());
+                members.AddRange(handles.Select(made => (made, model.Snapshot(start, window))));
+                break;
+            case "close" when members.Count > 1:
+                Assert.Equal(Outcome.Ok, family.Close(handle));
+                members.RemoveAt(at);
+                break;
+            case "crash":
+                family.Crash();
+                break;
+            case "settle":
+                family.Settle();
+                break;
+            case "trim":
+                family.Budget.IsOver = !family.Budget.IsOver;
+                break;
+        }
+
+        family.RunSome(act.Fill % 5);
+    }
+}

@@ -1,0 +1,341 @@
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Tests.Sim;
+
+/// <summary>
+/// A family of VMOs in a simulation: real machines over one store in memory, with faults by seed and crashes on demand. Effects wait in a list;
+/// a seeded hand picks which comes next.
+/// </summary>
+public sealed class SimFamily(int seed, int cachePages = 16)
+{
+    private readonly Random _random = new(seed);
+    private readonly Dictionary<Koid, VmoMachine> _machines = [];
+    private readonly List<(Koid Koid, VmoEffect Effect)> _pending = [];
+    private readonly List<(int After, Action Run)> _late = [];
+    private SimCache _cache = new(cachePages);
+    private SimMaps _maps = new(20);
+    private ulong _koids = 100;
+    private uint _nonce = 1;
+    private ulong _sequence;
+    private ulong _secrets;
+
+    public SimStores Store { get; } = new();
+    public SimBudget Budget { get; } = new();
+    public long Milliseconds { get; set; } = 1_700_000_000_000;
+
+    /// <summary>In how many of a hundred commits the outcome is unknown at first.</summary>
+    public int UnknownPercent { get; set; }
+
+    /// <summary>In how many of a hundred tellings among kin the answer is lost.</summary>
+    public int LostPercent { get; set; }
+
+    public Instant Now => new(Milliseconds, Milliseconds);
+
+    public static CallHead Head(HandleSecret secret, RequestId request = default) => new(secret, request, 0, 15_000, Caller.Anonymous);
+
+    public RequestId NextRequest() => new(99, ((ulong)Milliseconds << RequestId.CountBits) | ++_sequence);
+
+    public HandleSecret NextSecret() => new(0xA5A5, ++_secrets);
+
+    public VmoHandle CreateRoot(ulong size, VmoOptions options = VmoOptions.None, string name = "root")
+    {
+        var (koid, secret) = (new Koid(++_koids), NextSecret());
+        var creation = VmoCreation.Root(koid, new() { Head = Head(secret), Size = size, Options = options, Name = name, Confirmed = true }, Now);
+        Assert.True(Store.Create(creation, default));
+        return new(koid, secret);
+    }
+
+    public (Outcome Outcome, VmoReply Reply, VmoHandle[] Handles) Clone(VmoHandle parent, int count, params CloneSpec[] specs)
+    {
+        var call = new CloneCall(Head(parent.Secret, NextRequest()), specs, count, NextSecret(), Confirmed: true) { First = new(_koids + 1) };
+        _koids += (ulong)Math.Max(count, 1);
+        var reply = Call(parent.Koid, call);
+        VmoHandle[] handles = reply.Outcome.IsOk ? [.. Enumerable.Range(0, count).Select(i => new VmoHandle(new(reply.Koid.Value + (ulong)i), call.Seed.Child(i)))] : [];
+        return (reply.Outcome, reply, handles);
+    }
+
+    public VmoReply Call(Koid koid, VmoCall call) => Ask<VmoReply>(koid, ticket => new CallInput(ticket, call));
+
+    public Outcome Write(VmoHandle handle, ulong offset, byte[] data)
+    {
+        var request = NextRequest();
+        var replies = Ask<WriteReplies>(handle.Koid, ticket => new WriteInput(ticket, new()
+        {
+            Head = Head(handle.Secret), Items = [new(request, offset, data.Length)], Data = data,
+        }));
+        return replies.Outcomes?[0] ?? Outcome.Ok;
+    }
+
+    public (Outcome Outcome, byte[] Data) Read(VmoHandle handle, ulong offset, int length)
+    {
+        var reads = new ReadCalls { Head = Head(handle.Secret), Items = [new(offset, length)] };
+        var replies = Open(handle.Koid)?.TryRead(reads, Now) ?? Ask<ReadReplies>(handle.Koid, ticket => new ReadInput(ticket, reads));
+        return (replies.Outcomes?[0] ?? Outcome.Ok, replies.Data);
+    }
+
+    public Outcome Op(VmoHandle handle, VmoOp op, ulong offset, ulong length) => Call(handle.Koid, new OpRangeCall(Head(handle.Secret, NextRequest()), op, new(offset, length))).Outcome;
+
+    public Outcome SetSize(VmoHandle handle, ulong size) => Call(handle.Koid, new SetSizeCall(Head(handle.Secret, NextRequest()), size)).Outcome;
+
+    public Outcome Close(VmoHandle handle) => Call(handle.Koid, new CloseCall(Head(handle.Secret, NextRequest()))).Outcome;
+
+    public VmoInfo Info(VmoHandle handle) => Call(handle.Koid, new InfoCall(Head(handle.Secret), InfoTopic.Vmo)).Info!;
+
+    /// <summary>Asks and lets everything happen until the answer is there; asks again when the VMO moved meanwhile.</summary>
+    public T Ask<T>(Koid koid, Func<Ticket, VmoInput> input)
+    {
+        var ticket = new SimTicket();
+        Deliver(koid, ticket, input);
+        for (var steps = 0; ticket.Reply is null; steps++)
+        {
+            Assert.True(steps < 20_000, "no answer after 20,000 effects");
+            if (!RunOne())
+                Advance(200);
+        }
+
+        return Assert.IsType<T>(ticket.Reply);
+    }
+
+    /// <summary>Lets a few of the things under way happen.</summary>
+    public void RunSome(int effects)
+    {
+        for (; effects > 0; effects--)
+            RunOne();
+    }
+
+    /// <summary>Lets time pass, and what it brings.</summary>
+    public void Advance(long milliseconds)
+    {
+        Milliseconds += milliseconds;
+        foreach (var koid in _machines.Keys.ToList())
+            Step(koid, TickInput.Value);
+    }
+
+    /// <summary>Runs until nothing is left to do.</summary>
+    public void Settle()
+    {
+        WakeAll();
+        var effects = 0;
+        for (var quiet = 0; quiet < 5;)
+        {
+            Assert.True(++effects < 50_000, "the family never comes to rest");
+            if (RunOne())
+                continue;
+            quiet++;
+            Advance(1100);
+        }
+    }
+
+    /// <summary>Every silo dies: what was on its way may still reach the store, or not. Others take over.</summary>
+    public void Crash()
+    {
+        foreach (var (_, effect) in _pending.ToArray())
+        {
+            if (_random.Next(2) == 0)
+                continue;
+            if (effect is SendCommit send)
+                Store.Commit(send.Commit);
+            if (effect is CreateChildren create)
+                CreateSome(create);
+        }
+
+        _pending.Clear();
+        _machines.Clear();
+        (_cache, _maps) = (new(cachePages), new(20));
+        WakeAll();
+    }
+
+    /// <summary>Somebody looks after every VMO, as the heirs of sessions do.</summary>
+    public void WakeAll()
+    {
+        foreach (var koid in Store.Koids.ToList())
+            Open(koid);
+    }
+
+    /// <summary>What stands in the store, for the message of a test that expects nothing.</summary>
+    public string Describe() => string.Join('\n', Store.Koids.Select(koid =>
+    {
+        var record = Record.VmoRecord.Decode(Store.LoadRecord(koid));
+        return $"{koid} of {record.Meta.Parent}: {record.State}, children {string.Join(',', record.Children.Snapshots.Koids)}, users "
+            + string.Join(' ', record.Users.Select(users => $"{users.Key}:{string.Join(',', users.Value.Koids)}"));
+    }));
+
+    private VmoMachine? Open(Koid koid)
+    {
+        if (_machines.TryGetValue(koid, out var machine) && !machine.IsEnded)
+            return machine;
+        if (!Store.Exists(koid))
+            return null;
+        var previous = Store.OwnerOf(koid);
+        var owner = new Owner(7, previous.Epoch + 1, ++_nonce);
+        Store.TakeOver(koid, owner);
+        var record = Store.LoadRecord(koid);
+        var top = VmoMachine.TopOf(record);
+        var head = Store.LoadLayer(top, VmoMachine.HeadNames)!;
+        while (VmoMachine.NextOf(top, head) is { } next)
+            (top, head) = (next, Store.LoadLayer(next, VmoMachine.HeadNames)!);
+        machine = VmoMachine.Acquired(record, top, head, owner, previous, new(_cache, Budget, _maps));
+        machine.IsNoted = machine.NeedsNote;
+        _machines[koid] = machine;
+        Step(koid, TickInput.Value);
+        return machine;
+    }
+
+    private void Deliver(Koid koid, SimTicket ticket, Func<Ticket, VmoInput> input)
+    {
+        if (Open(koid) is not null)
+            Step(koid, input(ticket));
+        else
+            ticket.Reply = VmoReply.Fail(VmoStatus.BadHandle, "gone");
+    }
+
+    private bool RunOne()
+    {
+        for (var i = _late.Count - 1; i >= 0; i--)
+        {
+            if (_late[i].After > 0)
+            {
+                _late[i] = _late[i] with { After = _late[i].After - 1 };
+                continue;
+            }
+
+            var run = _late[i].Run;
+            _late.RemoveAt(i);
+            run();
+        }
+
+        if (_pending.Count == 0)
+            return false;
+        var at = _random.Next(_pending.Count);
+        var (koid, effect) = _pending[at];
+        _pending.RemoveAt(at);
+        if (_machines.TryGetValue(koid, out var machine))
+            Run(koid, machine, effect);
+        return true;
+    }
+
+    private void Run(Koid koid, VmoMachine machine, VmoEffect effect)
+    {
+        switch (effect)
+        {
+            case LoadLeaves load:
+                Step(koid, new LeavesLoaded(load, Store.LoadLayer(load.Layer, load.Names)!.Fields, Outcome.Ok));
+                break;
+            case ScanLeaves scan:
+                Step(koid, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
+                break;
+            case LoadFrozen load:
+                Step(koid, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, _maps), Outcome.Ok));
+                break;
+            case LoadHead load:
+                Step(koid, new HeadLoaded(load, BelowOf(load.Layer), Outcome.Ok));
+                break;
+            case LoadBlobs load:
+                Step(koid, new BlobsLoaded(load, [.. load.Reads.Select(Store.Read)], Outcome.Ok));
+                break;
+            case SendCommit send:
+                Commit(koid, send.Commit);
+                break;
+            case SendSettle settle:
+                Step(koid, new SettleDone(Store.Settle(koid, machine.Owner, settle.Target, settle.Layer)));
+                break;
+            case NoteUnfinished:
+                Step(koid, new UnfinishedNoted(Outcome.Ok));
+                break;
+            case UnlinkBlobs unlink:
+                Store.Unlink(unlink);
+                Step(koid, new BlobsUnlinked(unlink, Outcome.Ok));
+                break;
+            case RemoveMarks remove:
+                Step(koid, new MarksRemoved(remove, Store.RemoveFields(machine.Layer, machine.Owner, remove.Names)));
+                break;
+            case CreateChildren create:
+                var isWhole = _random.Next(100) >= UnknownPercent;
+                if (isWhole)
+                    create.Children.ToList().ForEach(child => Store.Create(child, default));
+                else
+                    CreateSome(create);
+                Step(koid, new ChildrenCreated(create, isWhole ? Outcome.Ok : new(VmoStatus.Io, "lost")));
+                break;
+            case DropLayer drop:
+                Step(koid, new LayerDropped(drop, Store.Drop(drop, machine.Owner)));
+                break;
+            case Erase erase:
+                Step(koid, new Erased(Store.Erase(koid, machine.Owner, erase)));
+                break;
+            case TellKin tell:
+                Tell(koid, tell);
+                break;
+            case EndActivation:
+                _machines.Remove(koid);
+                _pending.RemoveAll(pending => pending.Koid == koid);
+                break;
+        }
+    }
+
+    private void CreateSome(CreateChildren create)
+    {
+        foreach (var child in create.Children)
+        {
+            if (_random.Next(2) == 0)
+                Store.Create(child, default);
+        }
+    }
+
+    private Family.Below? BelowOf(LayerId layer) =>
+        Store.LoadLayer(layer, [Encoding.FieldNames.Below]) is { } head ? Family.Below.Decode(head.Fields.Count == 0 ? default : head.Fields[0].Value.Span) : null;
+
+    private void Tell(Koid koid, TellKin tell)
+    {
+        var ticket = new SimTicket();
+        ticket.Replied = reply =>
+        {
+            // Gone altogether is as good as told.
+            var outcome = ((VmoReply)reply).Outcome;
+            if (outcome.Status == VmoStatus.BadHandle)
+                outcome = Outcome.Ok;
+            if (_random.Next(100) < LostPercent)
+                outcome = new(VmoStatus.Io, "lost");
+            if (_machines.ContainsKey(koid))
+                Step(koid, new KinTold(tell, outcome));
+        };
+        Deliver(tell.Target, ticket, at => new KinInput(at, tell.Message));
+    }
+
+    private void Commit(Koid koid, StoreCommit commit)
+    {
+        if (_random.Next(100) >= UnknownPercent)
+        {
+            Step(koid, new CommitDone(Store.Commit(commit)));
+            return;
+        }
+
+        // The answer is lost. The commit took effect, comes late, or never comes.
+        switch (_random.Next(3))
+        {
+            case 0:
+                Store.Commit(commit);
+                break;
+            case 1:
+                _late.Add((_random.Next(1, 20), () => Store.Commit(commit)));
+                break;
+        }
+
+        Step(koid, new CommitDone(CommitOutcome.Unknown));
+    }
+
+    private void Step(Koid koid, VmoInput input)
+    {
+        if (!_machines.TryGetValue(koid, out var machine))
+            return;
+        foreach (var effect in machine.Step(input, Now))
+        {
+            if (effect is Answer answer)
+                ((SimTicket)answer.Ticket).Reply = answer.Reply;
+            else
+                _pending.Add((koid, effect));
+        }
+    }
+}
