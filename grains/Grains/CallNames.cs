@@ -30,6 +30,9 @@ public static class CallNames
         RevokeCall => "revoke",
         RenewCall => "renew",
         ConfirmCall => "confirm",
+        CloneCall => "clone",
+        TreeCall => "tree",
+        ExplainCall => "explain",
         OperatorHandleCall => "operator_handle",
         _ => "other",
     };

@@ -36,7 +36,7 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
     /// <inheritdoc/>
     public async ValueTask<VmoReply> ChangeAsync(Koid koid, VmoCall call, CancellationToken cancellation)
     {
-        if (call is not (DuplicateCall or ReplaceCall or CloseCall or RevokeCall or RenewCall or ConfirmCall or OperatorHandleCall))
+        if (call is not (DuplicateCall or ReplaceCall or CloseCall or RevokeCall or RenewCall or ConfirmCall or OperatorHandleCall or CloneCall))
             return VmoReply.Fail(VmoStatus.InvalidArgs, $"{CallNames.Of(call)} is no change of handles");
         if (koid.IsNone)
             return VmoReply.Fail(VmoStatus.BadHandle, "no such handle: koid 0 names nothing");
@@ -44,6 +44,19 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
         {
             Audit(CallNames.Of(call), koid, call.Head.Caller, VmoStatus.AccessDenied);
             return VmoReply.Fail(VmoStatus.AccessDenied, "only the operator may make a handle out of a koid");
+        }
+
+        if (call is CloneCall clone)
+        {
+            try
+            {
+                // A repeat takes koids in vain: the VMO remembers those of the first time.
+                call = clone with { First = await services.Koids.TakeRowAsync(Math.Clamp(clone.Count, 1, Limits.CloneCountMax), cancellation) };
+            }
+            catch (StoreException exception)
+            {
+                return VmoReply.Fail(exception.Status, exception.Message, 200);
+            }
         }
 
         var reply = await GrainFactory.GetGrain<IVmoGrain>(Placement.VmoKey(koid)).CallAsync(call, cancellation);
@@ -68,6 +81,10 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
             return new() { Outcome = new(exception.Status, exception.Message, 200) };
         }
     }
+
+    /// <inheritdoc/>
+    public ValueTask<ScrubReply> ScrubAsync(ScrubCall scrub, CancellationToken cancellation) =>
+        new(new ScrubReply { Outcome = new(VmoStatus.NotSupported, "scrub is not there yet") });
 
     private void Audit(string call, Koid koid, Caller? caller, VmoStatus status)
     {

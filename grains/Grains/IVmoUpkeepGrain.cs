@@ -1,3 +1,5 @@
+using VmoCluster.Messages;
+
 namespace VmoCluster.Grains;
 
 /// <summary>What silos ask of a VMO among themselves; no client may call it.</summary>
@@ -10,4 +12,12 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
     /// </summary>
     [Alias("Wake")]
     ValueTask<bool> WakeAsync();
+
+    /// <summary>Another VMO of the family tells something. Ok when it is durable, or when the one told is gone.</summary>
+    [Alias("Tell")]
+    ValueTask<Outcome> TellAsync(KinMessage message);
+
+    /// <summary>This VMO if it still lives, else the nearest of its ancestors that does; None if none does (HEAD's re-homing).</summary>
+    [Alias("Nearest")]
+    ValueTask<Koid> NearestLivingAsync();
 }

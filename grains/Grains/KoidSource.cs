@@ -29,6 +29,10 @@ public sealed class KoidSource(IPageStore store) : IDisposable
         }
     }
 
+    /// <summary>Koids in a row that nobody has had; the first of them.</summary>
+    public ValueTask<Koid> TakeRowAsync(int count, CancellationToken cancellation) =>
+        count == 1 ? TakeAsync(cancellation) : store.AllocateKoidsAsync(count, cancellation);
+
     /// <inheritdoc/>
     public void Dispose() => _gate.Dispose();
 }

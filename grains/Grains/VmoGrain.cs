@@ -77,7 +77,41 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             ticket => new WritePieceInput(ticket, piece), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
-    public ValueTask<VmoReply> CallAsync(VmoCall call, CancellationToken cancellation) =>
+    public ValueTask<VmoReply> CallAsync(VmoCall call, CancellationToken cancellation) => call is InfoCall { Topic: InfoTopic.Vmo } info
+        ? InfoAsync(info)
+        : AskAsync(call);
+
+    /// <inheritdoc/>
+    public async ValueTask<Outcome> TellAsync(KinMessage message)
+    {
+        var reply = await AskAsync("kin", new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
+            ticket => new KinInput(ticket, message), told => told.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
+        return _isGone ? Outcome.Ok : reply.Outcome;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<Koid> NearestLivingAsync()
+    {
+        var opened = await OpenAsync();
+        if (_isGone)
+            return Koid.None;
+        if (!opened.IsOk || _shell is not { } shell)
+            throw new VmoException(opened.IsOk ? VmoStatus.Io : opened.Status, opened.Message ?? "the VMO is moving");
+        if (!shell.Machine.IsDying)
+            return Koid;
+        return shell.Machine.Parent.IsNone ? Koid.None : await _services.Kin.NearestLivingAsync(shell.Machine.Parent);
+    }
+
+    private async ValueTask<VmoReply> InfoAsync(InfoCall call)
+    {
+        var reply = await AskAsync(call);
+        // A snapshot whose parent is closed belongs to the nearest ancestor that lives.
+        return reply.Info is { Kind: VmoKind.Snapshot, Parent.IsNone: false } info
+            ? reply.With(info with { Parent = await _services.Kin.NearestLivingAsync(info.Parent) })
+            : reply;
+    }
+
+    private ValueTask<VmoReply> AskAsync(VmoCall call) =>
         new(AskAsync(CallNames.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
             ticket => new CallInput(ticket, call), reply => reply.Outcome.Status, call.Head.Request, Stopwatch.GetTimestamp()));
 
@@ -168,9 +202,9 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         try
         {
             await _services.Sessions.NoteUnfinishedAsync(owner.Session, Koid, cancellation);
-            if (await _services.Store.CreateAsync(Koid, owner, creation.Layer, creation.LayerFields, creation.RecordFields, cancellation))
+            if (await _services.Store.CreateAsync(Koid, owner, creation.Layer, creation.LayerFields, creation.RecordFields, isPromised: false, cancellation))
             {
-                return Begin(VmoMachine.Created(creation, owner, _services.Cache, _services.Maps), giveUps);
+                return Begin(VmoMachine.Created(creation, owner, _services.Memory), giveUps);
             }
         }
         catch (Exception exception) when (exception is StoreException or OperationCanceledException)
@@ -223,9 +257,12 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         try
         {
             var record = acquired.Record!;
-            var layer = await _services.Store.LoadLayerAsync(VmoMachine.TopOf(record), VmoMachine.HeadNames, CancellationToken.None)
-                ?? throw new InvalidDataException("the record's top layer is not in the store");
-            var machine = VmoMachine.Acquired(record, layer, acquired.Owner, acquired.Previous, _services.Cache, _services.Maps);
+            // The record's top is a hint: a frozen layer names the one that follows it.
+            var top = VmoMachine.TopOf(record);
+            var layer = await HeadAsync(top);
+            while (VmoMachine.NextOf(top, layer) is { } next)
+                (top, layer) = (next, await HeadAsync(next));
+            var machine = VmoMachine.Acquired(record, top, layer, acquired.Owner, acquired.Previous, _services.Memory);
             if (machine.NeedsNote)
             {
                 await _services.Sessions.NoteUnfinishedAsync(acquired.Owner.Session, Koid, CancellationToken.None);
@@ -246,6 +283,10 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             return new(VmoStatus.DataLoss, $"VMO {Koid} is damaged in the store: {exception.Message}");
         }
     }
+
+    private async Task<StoredHash> HeadAsync(LayerId layer) =>
+        await _services.Store.LoadLayerAsync(layer, VmoMachine.HeadNames, CancellationToken.None)
+        ?? throw new InvalidDataException($"layer {layer}, the top by the record, is not in the store");
 
     private Outcome Begin(VmoMachine machine, int giveUps)
     {

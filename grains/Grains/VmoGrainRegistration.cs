@@ -14,6 +14,8 @@ public static class VmoGrainRegistration
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(new PageCache(options.PageCacheBytes));
         services.AddSingleton(new MapBudget(options.MapBytes));
+        services.AddSingleton<FrozenMaps>();
+        services.AddSingleton<Kin>();
         services.AddSingleton<KoidSource>();
         services.AddSingleton<GrainTelemetry>();
         services.AddSingleton<VmoGrainServices>();

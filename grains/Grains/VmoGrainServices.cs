@@ -6,7 +6,7 @@ namespace VmoCluster.Grains;
 
 /// <summary>What the VMO grains of a silo share.</summary>
 public sealed class VmoGrainServices(
-    IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, KoidSource koids,
+    IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, FrozenMaps frozen, Kin kin, KoidSource koids,
     GrainTelemetry telemetry, TimeProvider time, ILoggerFactory loggers)
 {
     public IPageStore Store { get; } = store;
@@ -15,6 +15,11 @@ public sealed class VmoGrainServices(
     public IOwnership Ownership { get; } = ownership;
     public PageCache Cache { get; } = cache;
     public MapBudget Maps { get; } = maps;
+    public Kin Kin { get; } = kin;
+    public FrozenMaps Frozen { get; } = frozen;
+
+    /// <summary>What the machines share.</summary>
+    public SiloMemory Memory { get; } = new(cache, maps, frozen);
     public KoidSource Koids { get; } = koids;
     public GrainTelemetry Telemetry { get; } = telemetry;
     public TimeProvider Time { get; } = time;

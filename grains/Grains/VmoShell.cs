@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using VmoCluster.Core;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
@@ -12,6 +14,9 @@ namespace VmoCluster.Grains;
 /// </summary>
 internal sealed class VmoShell : IDisposable
 {
+    /// <summary>Children written with one wait.</summary>
+    private const int ChildrenAtOnce = 1000;
+
     private readonly VmoGrainServices _services;
     private readonly VmoMachine _machine;
     private readonly Action<string, bool> _ended;
@@ -117,8 +122,23 @@ internal sealed class VmoShell : IDisposable
                 case ScanLeaves scan:
                     _ = ScanAsync(scan);
                     break;
+                case LoadFrozen load:
+                    _ = LoadAsync(load);
+                    break;
+                case LoadHead load:
+                    _ = LoadAsync(load);
+                    break;
                 case LoadBlobs load:
                     _ = LoadAsync(load);
+                    break;
+                case CreateChildren create:
+                    _ = CreateAsync(create);
+                    break;
+                case TellKin tell:
+                    _ = TellAsync(tell);
+                    break;
+                case DropLayer drop:
+                    _ = DropAsync(drop);
                     break;
                 case SendCommit send:
                     _ = CommitAsync(send);
@@ -169,9 +189,9 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            var stored = await _services.Store.LoadLayerAsync(_machine.Layer, load.Names, _stopped);
+            var stored = await _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped);
             Feed(stored is null
-                ? new LeavesLoaded(load, [], new(VmoStatus.DataLoss, $"layer {_machine.Layer} is not in the store"))
+                ? new LeavesLoaded(load, [], new(VmoStatus.DataLoss, $"layer {load.Layer} is not in the store"))
                 : new LeavesLoaded(load, stored.Fields, Outcome.Ok));
         }
         catch (Exception exception) when (TryExplain(exception, out var outcome))
@@ -185,7 +205,7 @@ internal sealed class VmoShell : IDisposable
         try
         {
             var fields = new List<StoreField>();
-            await foreach (var portion in _services.Store.ScanLayerAsync(_machine.Layer, Core.Encoding.FieldNames.LeafPrefix, _stopped))
+            await foreach (var portion in _services.Store.ScanLayerAsync(scan.Layer, FieldNames.LeafPrefix, _stopped))
                 fields.AddRange(portion);
             Feed(new LeavesScanned(scan, fields, Outcome.Ok));
         }
@@ -205,6 +225,83 @@ internal sealed class VmoShell : IDisposable
         catch (Exception exception) when (TryExplain(exception, out var outcome))
         {
             Feed(new BlobsLoaded(load, [], outcome));
+        }
+    }
+
+    private async Task LoadAsync(LoadFrozen load)
+    {
+        try
+        {
+            var shown = await _services.Frozen.LoadAsync(load.Layer, load.Extent);
+            Feed(new FrozenLoaded(load, shown, Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new FrozenLoaded(load, null, outcome));
+        }
+    }
+
+    private async Task LoadAsync(LoadHead load)
+    {
+        try
+        {
+            var stored = await _services.Store.LoadLayerAsync(load.Layer, [FieldNames.Below], _stopped);
+            Feed(new HeadLoaded(load, stored is null ? null : Below.Decode(stored.Fields.Count == 0 ? default : stored.Fields[0].Value.Span), Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new HeadLoaded(load, null, outcome));
+        }
+    }
+
+    private async Task CreateAsync(CreateChildren create)
+    {
+        try
+        {
+            // Nobody owns a child yet: whoever is first asked for it takes it.
+            foreach (var some in create.Children.Chunk(ChildrenAtOnce))
+            {
+                await Task.WhenAll(some.Select(child => _services.Store.CreateAsync(
+                    child.Koid, default, child.Layer, child.LayerFields, child.RecordFields, isPromised: true, CancellationToken.None).AsTask()));
+            }
+
+            Feed(new ChildrenCreated(create, Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "making children", exception.Message);
+            Feed(new ChildrenCreated(create, outcome));
+        }
+    }
+
+    private async Task TellAsync(TellKin tell)
+    {
+        Outcome outcome;
+        try
+        {
+            outcome = await _services.Kin.TellAsync(tell.Target, tell.Message);
+        }
+        catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: tell again.
+        {
+            outcome = new(VmoStatus.Io, exception.Message, 200);
+        }
+
+        if (!outcome.IsOk)
+            GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "telling the family", outcome.Message ?? "");
+        Feed(new KinTold(tell, outcome));
+    }
+
+    private async Task DropAsync(DropLayer drop)
+    {
+        try
+        {
+            Feed(new LayerDropped(drop, await _services.Store.DropLayerAsync(
+                _machine.Koid, _machine.Owner, drop.Layer, drop.Top, new(FieldNames.Below, drop.Below.Encode()), CancellationToken.None)));
+        }
+        catch (Exception exception) when (TryExplain(exception, out _))
+        {
+            GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "dropping a frozen layer", exception.Message);
+            Feed(new LayerDropped(drop, false));
         }
     }
 
@@ -240,7 +337,7 @@ internal sealed class VmoShell : IDisposable
             return;
         }
 
-        Feed(new SettleDone(await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, _machine.Layer)));
+        Feed(new SettleDone(await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, settle.Layer)));
     }
 
     private async Task NoteAsync(Task before)
@@ -276,7 +373,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(_machine.Layer, unlink.Blobs, _stopped));
+            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(unlink.Layer, unlink.Blobs, _stopped));
             Feed(new BlobsUnlinked(unlink, Outcome.Ok));
         }
         catch (Exception exception) when (TryExplain(exception, out var outcome))
@@ -302,7 +399,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            Feed(new Erased(await _services.Store.EraseAsync(_machine.Koid, _machine.Owner, [_machine.Layer], erase.Tombstone, CancellationToken.None)));
+            Feed(new Erased(await _services.Store.EraseAsync(_machine.Koid, _machine.Owner, erase.Layers, erase.Tombstone, CancellationToken.None)));
         }
         catch (Exception exception) when (TryExplain(exception, out _))
         {

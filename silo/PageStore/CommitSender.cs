@@ -83,7 +83,9 @@ internal sealed class CommitSender(StoreConnection commits, StoreWatch watch, St
 
     private static RedisValue[] ValuesOf(StoreCommit commit)
     {
-        var values = new List<RedisValue>(4 + (2 * commit.Fields.Count)) { commit.Owner.ToString(), commit.Seq, "seq", commit.Seq + 1 };
+        var values = new List<RedisValue>(6 + (2 * commit.Fields.Count)) { commit.Owner.ToString(), commit.IsNew ? RedisValue.EmptyString : commit.Seq, "seq", commit.Seq + 1 };
+        if (commit.IsNew)
+            values.AddRange(["layout", StoreIdentity.LayoutNow]);
         StoredFields.Add(values, commit.Fields);
         return [.. values];
     }

@@ -60,10 +60,11 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
 
     /// <inheritdoc/>
     public async ValueTask<bool> CreateAsync(
-        Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, CancellationToken cancellation)
+        Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, bool isPromised,
+        CancellationToken cancellation)
     {
         StoredFields.RequireHome(vmo, layer);
-        if (watch.IsNearlyFull)
+        if (watch.IsNearlyFull && !isPromised)
             throw new StoreException(VmoStatus.NoSpace, "The store is full.");
         var values = new List<RedisValue>((2 * (layerFields.Count + recordFields.Count)) + 12) { 2 * (layerFields.Count + 2) };
         values.AddRange(["seq", 1, "layout", StoreIdentity.LayoutNow]);
@@ -71,7 +72,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
         values.AddRange(["owner", owner.ToString(), "seq", 1, "layout", StoreIdentity.LayoutNow]);
         StoredFields.Add(values, recordFields);
         var created = await EvaluateAsync(
-            "create", scripts.Create, [keys.Record(vmo), keys.Tombstone(vmo), keys.Layer(layer)], [.. values], watch.ReplicasOfStructure, cancellation);
+            "create", isPromised ? scripts.CreatePromised : scripts.Create, [keys.Record(vmo), keys.Tombstone(vmo), keys.Layer(layer)], [.. values], watch.ReplicasOfStructure, cancellation);
         return (int)created == 1;
     }
 
@@ -150,7 +151,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     public async ValueTask<CommitOutcome> CommitAsync(StoreCommit commit)
     {
         CommitSender.Require(commit);
-        var isFreeing = commit.IsStructure || commit.IsRelease;
+        var isFreeing = commit.IsRelease;
         if (watch.IsNearlyFull && !isFreeing)
             return CommitOutcome.Full;
         var operation = PageStoreTelemetry.Begin("commit", commit.Blobs.Count + 1, time);
@@ -220,6 +221,18 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
         }
 
         return true;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId top, StoreField below, CancellationToken cancellation)
+    {
+        StoredFields.RequireHome(vmo, layer);
+        StoredFields.RequireHome(vmo, top);
+        StoredFields.RequireNotOurs(below.Name.Span);
+        var dropped = await EvaluateAsync(
+            "drop-layer", scripts.DropLayer, [keys.Record(vmo), keys.Layer(layer), keys.Layer(top)], [owner.ToString(), below.Name, below.Value],
+            watch.ReplicasOfStructure, cancellation);
+        return (int)dropped == 1;
     }
 
     /// <inheritdoc/>

@@ -16,6 +16,8 @@ internal sealed class StoreScripts
         TakeOver = StoreScript.Read("takeover", whenFull);
         Release = StoreScript.Read("release", whenFull);
         Remove = StoreScript.Read("remove", whenFull);
+        CreatePromised = StoreScript.Read("create", whenFull);
+        DropLayer = StoreScript.Read("drop-layer", whenFull);
         Erase = StoreScript.Read("erase", whenFull);
         OpenSession = StoreScript.Read("session-open", whenFull);
         RenewSession = StoreScript.Read("session-renew", whenFull);
@@ -41,6 +43,10 @@ internal sealed class StoreScripts
 
     public StoreScript Remove { get; }
 
+    public StoreScript CreatePromised { get; }
+
+    public StoreScript DropLayer { get; }
+
     public StoreScript Erase { get; }
 
     public StoreScript OpenSession { get; }
@@ -57,7 +63,7 @@ internal sealed class StoreScripts
 
     public IEnumerable<StoreScript> All =>
     [
-        Identify, Commit, CommitWhenFull, Settle, Create, TakeOver, Release, Remove, Erase,
+        Identify, Commit, CommitWhenFull, Settle, Create, CreatePromised, TakeOver, Release, Remove, DropLayer, Erase,
         OpenSession, RenewSession, MarkSession, SendLetter, NoteUnfinished, ForgetSession,
     ];
 }

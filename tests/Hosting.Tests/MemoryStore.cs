@@ -126,7 +126,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
 
     public ValueTask<Koid> AllocateKoidsAsync(int count, CancellationToken cancellation) => throw NotHere();
     public ValueTask<Koid> BindRequestAsync(RequestId request, Koid proposed, CancellationToken cancellation) => throw NotHere();
-    public ValueTask<bool> CreateAsync(Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, CancellationToken cancellation) => throw NotHere();
+    public ValueTask<bool> CreateAsync(Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, bool isPromised, CancellationToken cancellation) => throw NotHere();
     public ValueTask<StoredHash?> LoadLayerAsync(LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();
     public ValueTask<long> CountFieldsAsync(LayerId layer, CancellationToken cancellation) => throw NotHere();
     public IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation) => throw NotHere();
@@ -135,6 +135,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => throw NotHere();
     public ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();
+    public ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId top, StoreField below, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> EraseAsync(Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation) => throw NotHere();
     public IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation) => throw NotHere();
 

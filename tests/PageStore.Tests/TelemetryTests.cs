@@ -38,7 +38,7 @@ public sealed class TelemetryTests(RedisBackend backend)
         meters.Start();
         await using var store = await StoreBackend.OpenAsync(backend.FreshOptions());
         var (vmo, owner) = (new Koid(1), new Owner(1, 1, 1));
-        await store.Pages.CreateAsync(vmo, owner, new(vmo, 1), [new("size"u8.ToArray(), "1"u8.ToArray())], [], CancellationToken.None);
+        await store.Pages.CreateAsync(vmo, owner, new(vmo, 1), [new("size"u8.ToArray(), "1"u8.ToArray())], [], isPromised: false, CancellationToken.None);
 
         await store.Pages.CommitAsync(new()
         {

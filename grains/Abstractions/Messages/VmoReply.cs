@@ -37,6 +37,9 @@ public sealed class VmoReply
     /// <summary>Where a page comes from.</summary>
     [Id(10)] public Explanation? Explanation { get; init; }
 
+    /// <summary>The same answer with another info.</summary>
+    public VmoReply With(VmoInfo info) => new() { Outcome = Outcome, Number = Number, Name = Name, Signals = Signals, Rights = Rights, Runs = Runs, Info = info, Version = Version };
+
     /// <summary>A refusal.</summary>
     public static VmoReply Fail(VmoStatus status, string message, int retryAfterMs = 0) =>
         new() { Outcome = new(status, message, retryAfterMs) };

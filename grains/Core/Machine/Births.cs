@@ -80,6 +80,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
                 Seq = NextSeq - 1,
                 IsNew = true,
                 IsStructure = true,
+            IsRelease = true,
                 Fields = [.. LayerHead.NewFields(layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, []), .. layer.Ring.ToFields()],
             },
             Applied = Freeze,
@@ -100,6 +101,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
                 Layer = layer.Id,
                 Seq = layer.Seq,
                 IsStructure = true,
+            IsRelease = true,
                 Fields = [new(FieldNames.Frozen, "1"u8.ToArray()), new(FieldNames.Next, VmoRecord.Number(NextTop.Number))],
             },
             Applied = () =>
@@ -127,6 +129,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
             Layer = state.Layer.Id,
             Seq = state.Record.Seq,
             IsStructure = true,
+            IsRelease = true,
             Fields =
             [
                 new(FieldNames.Intent, Array.Empty<byte>()),

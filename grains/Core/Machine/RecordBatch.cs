@@ -139,7 +139,7 @@ internal sealed class RecordBatch
             Layer = _layer.Id,
             Seq = _record.Seq,
             Fields = fields,
-            IsRelease = _isRelease,
+            IsRelease = _isRelease || State == VmoState.Dying,
             IsStructure = State == VmoState.Dying || _intent is not null,
         };
     }

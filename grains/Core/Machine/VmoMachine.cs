@@ -58,6 +58,12 @@ public sealed class VmoMachine
     /// <summary>Whether it has come to its end: nothing is decided any more.</summary>
     public bool IsEnded => _state.IsEnded;
 
+    /// <summary>Whether its last handle is closed and no child needs it.</summary>
+    public bool IsDying => _state.Record.State == VmoState.Dying;
+
+    /// <summary>The parent it was made with; None for a root.</summary>
+    public Koid Parent => _state.Record.Meta.Parent;
+
     /// <summary>Changes waiting.</summary>
     public int QueuedCount => _queue.Count;
 

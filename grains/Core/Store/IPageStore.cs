@@ -17,10 +17,12 @@ public interface IPageStore
 
     /// <summary>
     /// Brings a VMO into being, only if there is neither record nor tombstone: the layer's fields, then the record's with its owner.
-    /// Both begin at seq 1. False: something stands there already.
+    /// Both begin at seq 1. False: something stands there already. Promised: a parent's record says that it will be, so it is written also when
+    /// the store is nearly full.
     /// </summary>
     ValueTask<bool> CreateAsync(
-        Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, CancellationToken cancellation);
+        Koid vmo, Owner owner, LayerId layer, IReadOnlyList<StoreField> layerFields, IReadOnlyList<StoreField> recordFields, bool isPromised,
+        CancellationToken cancellation);
 
     /// <summary>The whole record, or its tombstone.</summary>
     ValueTask<RecordLoad> LoadRecordAsync(Koid vmo, CancellationToken cancellation);
@@ -60,6 +62,11 @@ public interface IPageStore
     /// <summary>Removes marks: fields whose absence means the same. Fenced by the owner. False: another owner.</summary>
     ValueTask<bool> RemoveFieldsAsync(
         Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation);
+
+    /// <summary>
+    /// Removes a frozen layer whose blobs are gone, and lets the top of the same VMO name the one under it. Fenced. False: another owner.
+    /// </summary>
+    ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId top, StoreField below, CancellationToken cancellation);
 
     /// <summary>
     /// The last step of a VMO's end: writes the tombstone, then unlinks the layers, then the record, fenced. The layers' blobs are gone before.

@@ -36,10 +36,10 @@ public sealed record StoreCommit
 
     public IReadOnlyList<BlobWrite> Blobs { get; init; } = [];
 
-    /// <summary>A change of structure (take-over, dying, intents): acknowledged by replicas where there are any, allowed when the store is nearly full.</summary>
+    /// <summary>A change of structure (dying, freezing, intents): acknowledged by replicas where there are any.</summary>
     public bool IsStructure { get; init; }
 
-    /// <summary>Frees or narrows (decommit, shrink, close, revoke): allowed when the store is full.</summary>
+    /// <summary>Frees or narrows (decommit, shrink, close, revoke), or finishes what is promised already: allowed when the store is full.</summary>
     public bool IsRelease { get; init; }
 }
 

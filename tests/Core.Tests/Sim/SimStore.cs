@@ -43,7 +43,7 @@ public sealed class SimStore
     {
         if (IsErased || commit.Owner != Owner)
             return CommitOutcome.Fenced;
-        if (IsFull && !commit.IsRelease && !commit.IsStructure)
+        if (IsFull && !commit.IsRelease)
             return CommitOutcome.Full;
         foreach (var blob in commit.Blobs)
         {

@@ -51,7 +51,7 @@ public sealed class SimStores
         var slot = SlotOf(commit.Vmo);
         if (slot.Record is null || commit.Owner != slot.Owner)
             return CommitOutcome.Fenced;
-        if (IsFull && !commit.IsRelease && !commit.IsStructure)
+        if (IsFull && !commit.IsRelease)
             return CommitOutcome.Full;
         foreach (var blob in commit.Blobs)
         {

@@ -51,7 +51,7 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
     {
         var vmo = await Pages.AllocateKoidsAsync(1, CancellationToken.None);
         var tries = await Task.WhenAll(Enumerable.Range(1, 8).Select(async i =>
-            await Pages.CreateAsync(vmo, First.Next((ulong)i, 1), new(vmo, 1), [Field("size", $"{i}")], [Field("meta", $"{i}")], CancellationToken.None)));
+            await Pages.CreateAsync(vmo, First.Next((ulong)i, 1), new(vmo, 1), [Field("size", $"{i}")], [Field("meta", $"{i}")], isPromised: false, CancellationToken.None)));
 
         var winner = Assert.Single(Enumerable.Range(0, 8), i => tries[i]);
         var record = await Pages.LoadRecordAsync(vmo, CancellationToken.None);
@@ -70,7 +70,7 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
         Assert.Equal(Existence.Tombstone, load.Existence);
         Assert.Equal(new() { ["q0"] = "answered" }, Texts(load.Hash!.Fields));
         Assert.Null(await Pages.LoadLayerAsync(layer, [], CancellationToken.None));
-        Assert.False(await Pages.CreateAsync(vmo, Second, layer, [Field("size", "0")], [Field("meta", "again")], CancellationToken.None));
+        Assert.False(await Pages.CreateAsync(vmo, Second, layer, [Field("size", "0")], [Field("meta", "again")], isPromised: false, CancellationToken.None));
         Assert.True(await Pages.EraseAsync(vmo, First, [layer], [Field("q0", "again")], CancellationToken.None));
         Assert.Equal("answered", Texts((await Pages.LoadRecordAsync(vmo, CancellationToken.None)).Hash!.Fields)["q0"]);
     }
@@ -143,7 +143,7 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
             mine.Add((await CreateAsync()).Vmo);
         var last = (await other.Pages.AllocateKoidsAsync(7777, CancellationToken.None)).Value + 7776;
         var theirs = new Koid(last);
-        await other.Pages.CreateAsync(theirs, First, new(theirs, 1), [Field("size", "0")], [Field("meta", "m")], CancellationToken.None);
+        await other.Pages.CreateAsync(theirs, First, new(theirs, 1), [Field("size", "0")], [Field("meta", "m")], isPromised: false, CancellationToken.None);
 
         Assert.Equal(mine.Order(), await AllAsync(Pages.ScanVmosAsync(Koid.None, CancellationToken.None)));
         Assert.Equal(mine.Order().Skip(10), await AllAsync(Pages.ScanVmosAsync(mine.Order().ElementAt(9), CancellationToken.None)));
@@ -158,7 +158,7 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
 
         Assert.NotEqual(Store.Identity.Id, other.Identity.Id);
         Assert.Equal(Existence.Nothing, (await other.Pages.LoadRecordAsync(vmo, CancellationToken.None)).Existence);
-        Assert.True(await other.Pages.CreateAsync(vmo, Second, layer, [Field("size", "9")], [Field("meta", "other")], CancellationToken.None));
+        Assert.True(await other.Pages.CreateAsync(vmo, Second, layer, [Field("size", "9")], [Field("meta", "other")], isPromised: false, CancellationToken.None));
         Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1"))));
         Assert.Equal("9", Texts((await other.Pages.LoadLayerAsync(layer, [Bytes("size")], CancellationToken.None))!.Fields)["size"]);
         Assert.Equal(new Koid(1), await other.Pages.AllocateKoidsAsync(1, CancellationToken.None));

@@ -37,7 +37,7 @@ public abstract class StoreConformance(StoreBackend backend) : IAsyncLifetime
     {
         var vmo = await Pages.AllocateKoidsAsync(1, CancellationToken.None);
         var layer = new LayerId(vmo, 1);
-        Assert.True(await Pages.CreateAsync(vmo, First, layer, [Field("size", "0")], [Field("meta", "m"), Field("top", "1")], CancellationToken.None));
+        Assert.True(await Pages.CreateAsync(vmo, First, layer, [Field("size", "0")], [Field("meta", "m"), Field("top", "1")], isPromised: false, CancellationToken.None));
         return (vmo, layer);
     }
 

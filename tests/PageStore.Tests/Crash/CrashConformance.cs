@@ -41,7 +41,7 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
     {
         await using var store = await OpenAsync();
         foreach (var vmo in vmos)
-            Assert.True(await store.Pages.CreateAsync(vmo, Owner, new(vmo, 1), [Field("size", 1)], [Field("meta", 1)], CancellationToken.None));
+            Assert.True(await store.Pages.CreateAsync(vmo, Owner, new(vmo, 1), [Field("size", 1)], [Field("meta", 1)], isPromised: false, CancellationToken.None));
     }
 
     private async Task<(ulong[] Acknowledged, ulong[] Tried)> KillUnderWritesAsync(Koid[] vmos)

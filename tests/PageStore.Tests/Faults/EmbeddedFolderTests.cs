@@ -23,7 +23,7 @@ public sealed class EmbeddedFolderTests : IDisposable
             Assert.True(store.FolderIsFresh);
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Folder));
             await using var redis = await StoreBackend.OpenAsync(new() { Configuration = store.Configuration, Embedded = true });
-            Assert.True(await redis.Pages.CreateAsync(new(1), owner, new(new(1), 1), [new("size"u8.ToArray(), "1"u8.ToArray())], [], CancellationToken.None));
+            Assert.True(await redis.Pages.CreateAsync(new(1), owner, new(new(1), 1), [new("size"u8.ToArray(), "1"u8.ToArray())], [], isPromised: false, CancellationToken.None));
         }
 
         await using var again = Start();

@@ -32,7 +32,7 @@ public sealed class FullStoreTests : IAsyncLifetime
         Assert.Equal(seq, (await store.Pages.LoadLayerAsync(Layer, [], CancellationToken.None))!.Seq);
         Assert.Equal(CommitOutcome.Full, await store.Pages.CommitAsync(Plain(seq, 100_000, 0) with { Blobs = [] }));
         var refused = await Assert.ThrowsAsync<StoreException>(
-            async () => await store.Pages.CreateAsync(new(2), Owner, new(new(2), 1), [Field("size")], [Field("meta")], CancellationToken.None));
+            async () => await store.Pages.CreateAsync(new(2), Owner, new(new(2), 1), [Field("size")], [Field("meta")], isPromised: false, CancellationToken.None));
         Assert.Equal(VmoStatus.NoSpace, refused.Status);
 
         // All that closing, decommitting, revoking and inheriting need.
@@ -62,9 +62,9 @@ public sealed class FullStoreTests : IAsyncLifetime
 
         Assert.Equal(CommitOutcome.Full, await store.Pages.CommitAsync(Plain(2, 1000, 2)));
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(2, 1000, 2) with { IsRelease = true }));
-        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(3, 0, 0) with { Blobs = [], IsStructure = true }));
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(3, 0, 0) with { Blobs = [], IsRelease = true }));
         var refused = await Assert.ThrowsAsync<StoreException>(
-            async () => await store.Pages.CreateAsync(new(2), Owner, new(new(2), 1), [Field("size")], [Field("meta")], CancellationToken.None));
+            async () => await store.Pages.CreateAsync(new(2), Owner, new(new(2), 1), [Field("size")], [Field("meta")], isPromised: false, CancellationToken.None));
         Assert.Equal(VmoStatus.NoSpace, refused.Status);
 
         await _server.CommandAsync("DEL", "somebody-elses");
@@ -96,7 +96,7 @@ public sealed class FullStoreTests : IAsyncLifetime
     }
 
     private static async Task CreateAsync(IPageStore pages) =>
-        Assert.True(await pages.CreateAsync(Vmo, Owner, Layer, [Field("size")], [Field("meta")], CancellationToken.None));
+        Assert.True(await pages.CreateAsync(Vmo, Owner, Layer, [Field("size")], [Field("meta")], isPromised: false, CancellationToken.None));
 
     private static async Task<(ulong Seq, List<BlobId> Written)> FillAsync(IPageStore pages)
     {

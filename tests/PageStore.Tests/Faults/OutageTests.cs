@@ -129,7 +129,7 @@ public sealed class OutageTests : IAsyncLifetime
         var store = await StoreBackend.OpenAsync(new() { Configuration = _server!.Configuration, Durability = durability });
         try
         {
-            Assert.True(await store.Pages.CreateAsync(Vmo, Owner, Layer, [Field("size")], [Field("meta")], CancellationToken.None));
+            Assert.True(await store.Pages.CreateAsync(Vmo, Owner, Layer, [Field("size")], [Field("meta")], isPromised: false, CancellationToken.None));
         }
         catch (StoreException) when (durability != Durability.Primary)
         {

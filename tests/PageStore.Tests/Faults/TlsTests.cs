@@ -23,7 +23,7 @@ public sealed class TlsTests
         {
             var vmo = await store.Pages.AllocateKoidsAsync(1, CancellationToken.None);
             layer = new(vmo, 1);
-            Assert.True(await store.Pages.CreateAsync(vmo, owner, layer, [], [], CancellationToken.None));
+            Assert.True(await store.Pages.CreateAsync(vmo, owner, layer, [], [], isPromised: false, CancellationToken.None));
             var commit = new StoreCommit
             {
                 Vmo = vmo, Owner = owner, Target = CommitTarget.Layer, Layer = layer, Seq = 1, Fields = [new("size"u8.ToArray(), "4096"u8.ToArray())], Blobs = [new(blob, [bytes])],
