@@ -20,6 +20,12 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     /// <summary>Where a call rests before and after its effect; at once unless a test says otherwise.</summary>
     public Func<Task> Travel { get; set; } = () => Task.CompletedTask;
 
+    /// <summary>
+    /// Asked before each effect. True: it has kept the effect and will run it later, or never; the caller meanwhile hears that the store did
+    /// not answer, as after a request that lay in a socket.
+    /// </summary>
+    public Func<Action, bool> Postpone { get; set; } = _ => false;
+
     public IReadOnlyDictionary<ulong, SessionState> Sessions => _sessions;
 
     public IReadOnlyDictionary<Koid, Owner> Owners => _owners;
@@ -152,6 +158,11 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
         await Travel();
         Calls[call] = Calls.GetValueOrDefault(call) + 1;
         Before(call);
+        if (Postpone(() => effect()))
+        {
+            throw new StoreException(VmoStatus.Io, "the store did not answer in time");
+        }
+
         var answer = effect();
         After(call);
         await Travel();
