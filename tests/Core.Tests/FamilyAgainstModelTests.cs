@@ -5,7 +5,7 @@ using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Tests;
 
-/// <summary>P1, P4, P7, P9 on the core: a family of snapshots against stupid copies, over any sequence of calls, crashes and lost answers.</summary>
+/// <summary>P1, P4, P7, P9 on the core: a family of snapshots and live clones against stupid arrays, over any sequence of calls, crashes and lost answers.</summary>
 public class FamilyAgainstModelTests
 {
     private const ulong Page = Limits.PageBytes;
@@ -24,12 +24,12 @@ public class FamilyAgainstModelTests
         Gen.Select(
             Gen.Frequency(
                 (9, Gen.Const("write")), (7, Gen.Const("read")), (3, Gen.Const("zero")), (4, Gen.Const("decommit")), (2, Gen.Const("commit")), (3, Gen.Const("resize")),
-                (5, Gen.Const("snapshot")), (3, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle")), (1, Gen.Const("trim"))),
+                (4, Gen.Const("snapshot")), (5, Gen.Const("live")), (3, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle")), (1, Gen.Const("trim"))),
             Gen.Int[0, 1000], Place, Length, Gen.Byte)
         .Select((kind, who, a, b, fill) => new Act(kind, who, a, b, fill));
 
     [Fact]
-    public void A_snapshot_is_a_copy_whatever_is_done_to_either_side() =>
+    public void A_snapshot_is_a_copy_and_a_live_clone_follows_whatever_is_done_to_either_side() =>
         AnyAct.Array[1, 60].Select(Gen.Int[0, 1 << 20]).Sample((acts, seed) => Run(acts, seed, unknownPercent: 0), iter: Iterations);
 
     [Fact]
@@ -112,11 +112,17 @@ public class FamilyAgainstModelTests
                 Assert.Equal(Outcome.Ok, family.SetSize(handle, size));
                 model.SetSize(size);
                 break;
-            case "snapshot" when members.Count < 12:
+            case "snapshot" when members.Count < 12 && !model.IsLive:
                 var (start, window) = (act.A / Page * Page % SizeMax, Math.Min(act.B / Page * Page, SizeMax));
                 var (outcome, _, handles) = family.Clone(handle, 1 + (act.Fill % 3), new CloneSpec { Kind = VmoKind.Snapshot, Offset = start, Size = window });
                 Assert.True(outcome.IsOk, outcome.ToString());
                 members.AddRange(handles.Select(made => (made, model.Snapshot(start, window))));
+                break;
+            case "live" when members.Count < 12:
+                var (begin, span) = (act.A / Page * Page % SizeMax, Math.Min(act.B / Page * Page, SizeMax));
+                var (liveOutcome, _, lives) = family.Clone(handle, 1 + (act.Fill % 2), new CloneSpec { Offset = begin, Size = span });
+                Assert.Equal(Outcome.Ok, liveOutcome);
+                members.AddRange(lives.Select(made => (made, model.Live(begin, span))));
                 break;
             case "close" when members.Count > 1:
                 Assert.Equal(Outcome.Ok, family.Close(handle));

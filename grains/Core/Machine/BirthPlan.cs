@@ -128,6 +128,8 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
     {
         if (kind == VmoKind.Slice && record.Meta.IsResizable)
             return new(VmoStatus.NotSupported, "a slice of a resizable VMO is not possible: make the VMO fixed");
+        if (record.Meta.Kind == VmoKind.Live && kind == VmoKind.Snapshot)
+            return new(VmoStatus.NotSupported, "a snapshot of a live clone is not possible yet");
         if (record.Meta.Kind == VmoKind.Slice && kind is VmoKind.Reference or VmoKind.Snapshot)
             return new(VmoStatus.NotSupported, $"a {kind} of a slice is not possible");
         return Outcome.Ok;

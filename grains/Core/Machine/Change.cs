@@ -96,6 +96,15 @@ internal sealed class KinChange(KinMessage message, Instant now) : Change(defaul
     public KinMessage Message { get; } = message;
 }
 
+/// <summary>A silo's session that will hold grants: in the record before the first.</summary>
+internal sealed class HolderChange(ulong session, Instant now) : Change(default, CommitTarget.Record, "holder", now)
+{
+    public ulong Session { get; } = session;
+
+    /// <summary>Told when it has come to an end, either way.</summary>
+    public required Action Done { get; init; }
+}
+
 /// <summary>One step of a clone: a commit of its own, before everything that waits.</summary>
 internal sealed class StepChange(CommitTarget target, string name, Instant now) : Change(default, target, name, now)
 {

@@ -1,4 +1,5 @@
 using VmoCluster.Core.Handles;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Requests;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
@@ -22,6 +23,8 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     private RecordBatch? _recordFlight;
     private StepChange? _stepFlight;
     private long _stepAgainMs;
+    private IReadOnlyCollection<LiveView> _gates = [];
+    private readonly List<PageRange> _flightRanges = [];
     private ulong _flightSeq;
     private bool _isNoting;
 
@@ -30,6 +33,15 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     /// <summary>Set while something else must have the layer to itself.</summary>
     public Func<bool> IsBlocked { get; set; } = () => false;
+
+    /// <summary>Whether pages may be changed now; false: what shows them elsewhere is being recalled.</summary>
+    public Func<PageRange, bool> MayChange { get; set; } = _ => true;
+
+    /// <summary>Told when a batch of changes of the layer has come to its end.</summary>
+    public Action BatchEnded { get; set; } = () => { };
+
+    /// <summary>Whether a change of these pages is in flight.</summary>
+    public bool IsChanging(PageRange pages) => _layerFlight is not null && _flightRanges.Any(pages.Overlaps);
 
     /// <summary>Told of a clone that is decided and durable: its children come next, and then its answer.</summary>
     public Action<Change, VmoReply?> Born { get; set; } = (_, _) => { };
@@ -150,7 +162,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         _queue.RemoveFirst();
         var commit = step.Build();
         (_stepFlight, _flightSeq) = (step, commit.Seq);
-        state.Effects.Add(new SendCommit(commit, []));
+        state.Effects.Add(new SendCommit(commit, [], []));
     }
 
     // Put back, to be sent again: at once, or when the store has had time to recover.
@@ -252,7 +264,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     /// <summary>Answers everything that waits and stops.</summary>
     public void EndAll(Outcome outcome)
     {
-        FailFlight(outcome);
+        FailFlight(outcome, isInTheAir: true);
         foreach (var change in _queue.ToList())
             Settle(change, outcome, null, isDurable: false);
         _queue.Clear();
@@ -262,26 +274,70 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     private bool SendLayer()
     {
+        state.Sight.Begin();
         var batch = new LayerBatch(state);
+        var ranges = new List<PageRange>();
         foreach (var change in _queue)
         {
-            if (change.Target != CommitTarget.Layer || !IsReady(change) || !batch.TryAdd(change))
+            if (change.Target != CommitTarget.Layer || change is StepChange || !IsReady(change))
                 break;
+            var range = Needs.ShownBy(state, change);
+            if (!MayChange(range) || !batch.TryAdd(change))
+                break;
+            ranges.Add(range);
         }
 
         if (batch.Decided.Count == 0)
-            return false;
+            return batch.IsTorn;
+        var commit = batch.Finish(state.Owner);
+        // A view of a parent was recalled while the batch was built over it: all of it is built anew, over what the parent shows now.
+        if (batch.IsTorn || !TryEnterGates(commit is not null))
+            return true;
         Take(batch.Decided.Count);
-        if (batch.Finish(state.Owner) is not { } commit)
+        if (commit is null)
         {
             foreach (var (change, outcome) in batch.Decided)
                 Settle(change, outcome, null, isDurable: false);
+            BatchEnded();
             return true;
         }
 
         (_layerFlight, _flightSeq) = (batch, commit.Seq);
-        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting)));
+        _flightRanges.Clear();
+        _flightRanges.AddRange(ranges);
+        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting), _gates));
         return true;
+    }
+
+    // What the commit relies on must stay so until it has taken effect: no ancestor changes it meanwhile.
+    private bool TryEnterGates(bool isCommit)
+    {
+        if (!state.Sight.IsStillSo)
+            return false;
+        if (!isCommit || state.Sight.Used.Count == 0)
+            return true;
+        var entered = new List<LiveView>();
+        foreach (var view in state.Sight.Used)
+        {
+            if (view.TryEnter())
+            {
+                entered.Add(view);
+                continue;
+            }
+
+            entered.ForEach(gate => gate.Leave());
+            return false;
+        }
+
+        _gates = entered;
+        return true;
+    }
+
+    private void LeaveGates()
+    {
+        foreach (var gate in _gates)
+            gate.Leave();
+        _gates = [];
     }
 
     private bool SendRecord()
@@ -311,7 +367,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
         Take(batch.Decided.Count);
         (_recordFlight, _flightSeq) = (batch, commit.Seq);
-        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting)));
+        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting), []));
         return true;
     }
 
@@ -327,9 +383,11 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         if (_layerFlight is { } layer)
         {
             _layerFlight = null;
+            LeaveGates();
             layer.Publish(state.Cache);
             foreach (var (change, outcome) in layer.Decided)
                 Settle(change, outcome, null, isDurable: true);
+            BatchEnded();
             return;
         }
 
@@ -356,6 +414,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         if (_layerFlight is not null)
             state.Layer.NextBlob += (uint)_layerFlight.WrittenBlobs.Count();
         var back = changes.ToList();
+        LeaveGates();
         (_layerFlight, _recordFlight) = (null, null);
         for (var i = back.Count - 1; i >= 0; i--)
         {
@@ -371,12 +430,16 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         }
     }
 
-    private void FailFlight(Outcome outcome)
+    // In the air: nobody knows yet whether the commit takes effect; its gates are left by whoever learns it.
+    private void FailFlight(Outcome outcome, bool isInTheAir = false)
     {
         _stepFlight = null;
         if (_layerFlight is { } layer)
         {
             _layerFlight = null;
+            if (!isInTheAir)
+                LeaveGates();
+            BatchEnded();
             state.Layer.Dead.AddRange(layer.WrittenBlobs);
             state.Layer.NextBlob += (uint)layer.WrittenBlobs.Count();
             foreach (var (change, decided) in layer.Decided)
@@ -416,6 +479,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         change.Settle(outcome, state.Layer.Seq, reply, state.Effects, fromMemory: !isDurable);
         if (change is UpkeepChange)
             UpkeepDone();
+        (change as HolderChange)?.Done();
     }
 
     private void Refuse(Change change, Action<Change> addWaiters, Outcome outcome, VmoReply? reply = null)

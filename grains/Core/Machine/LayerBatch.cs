@@ -80,6 +80,9 @@ internal sealed class LayerBatch
     /// <summary>What has been decided, in order; told when the batch is durable.</summary>
     public List<(Change Change, Outcome Outcome)> Decided { get; } = [];
 
+    /// <summary>A live parent's view was recalled while the batch was built: nothing of it may be used.</summary>
+    public bool IsTorn { get; private set; }
+
     /// <summary>The seq the commit leads to.</summary>
     public ulong Version => _layer.Seq + 1;
 
@@ -151,7 +154,7 @@ internal sealed class LayerBatch
         if (!data.Span.ContainsAnyExcept((byte)0))
         {
             // Zeros over what is not committed store nothing where zeros show anyway.
-            _images[page] = PageImage.Zeros(Now(page).IsCommitted);
+            _images[page] = PageImage.Zeros(IsCommittedNow(page));
             return;
         }
 
@@ -200,6 +203,8 @@ internal sealed class LayerBatch
         var size = 0ul;
         if (outcome.IsOk)
             outcome = Sizes.TryRound(call.Size, out size);
+        if (outcome.IsOk && _record.Meta.RootOffset + size < size)
+            outcome = new(VmoStatus.InvalidArgs, $"the VMO begins {_record.Meta.RootOffset} bytes into its root; with {size} bytes that passes 2^64");
         if (!outcome.IsOk)
             return Decide(change, outcome);
         if (Decided.Count > 0)
@@ -261,6 +266,8 @@ internal sealed class LayerBatch
             var to = (int)Math.Min(Limits.PageBytes, range.End - start);
             if (Now(page) is { IsZero: false })
                 WritePart(page, from, zeros[..(to - from)], change);
+            else if (_sight.IsLive && !IsCommittedNow(page))
+                _images[page] = PageImage.Zeros(committed: false);
         }
 
         return true;
@@ -290,7 +297,7 @@ internal sealed class LayerBatch
         {
             if (kind == RunKind.Through && _sight.HasBelow)
                 _images[page] = PageImage.Reveal;
-            else if (Now(page) is { IsCommitted: true } or { IsZero: false })
+            else if (_sight.IsLive || Now(page) is { IsCommitted: true } or { IsZero: false })
                 _images[page] = PageImage.Zeros(committed: false);
         }
 
@@ -333,9 +340,9 @@ internal sealed class LayerBatch
         {
             if (Now(page) is { IsCommitted: false, IsZero: false } inherited)
             {
-                if (!TryBytes(page, inherited, change, out var bytes))
-                    return Decided.Count == 0 ? throw new InvariantException("a page to be copied was not loaded") : false;
-                copies.Add((page, bytes));
+                if (Decided.Count > 0 && !TryBytes(page, inherited, change, out _))
+                    return false;
+                copies.Add((page, BytesOf(page, inherited, change)));
             }
         }
 
@@ -348,6 +355,8 @@ internal sealed class LayerBatch
         if (!Fits(release: false, copies.Count) || (pages.Count > SmallRangePages && Decided.Count > 0))
             return false;
         _isClosed = pages.Count > SmallRangePages;
+        if (IsTorn)
+            return false;
         foreach (var (page, bytes) in copies)
             WriteWhole(page, bytes, own: null, isKept: false);
         for (var page = pages.First.Value; page < pages.End.Value; page++)
@@ -630,6 +639,9 @@ internal sealed class LayerBatch
 
     private bool ShowsZero(ulong page, bool isThrough)
     {
+        // Over a live parent the mark is kept: the parent may write later.
+        if (_sight.IsLive)
+            return false;
         if (page >= _low || !_sight.HasBelow)
             return true;
         Invariant.Holds(isThrough ? _sight.TrySeeBase(page, out var shown) : _sight.TrySeeBelow(page, out shown), "zeros are laid over what is not known");
@@ -638,10 +650,7 @@ internal sealed class LayerBatch
 
     private bool OwnStackSays(ulong page)
     {
-        if (page >= _low || _layer.Below.Under == 0)
-            return false;
-        Invariant.Holds(_sight.TrySeeBelow(page, out var shown), "a page is revealed before what lies under it is known");
-        return !shown.IsNothing && shown.Layer.Home == _layer.Id.Home;
+        return page < _low && _layer.Below.Under != 0 && _sight.SeeUnder(page) is { IsNothing: false } shown && shown.Layer.Home == _layer.Id.Home;
     }
 
     // What a long range did beside the slots that were set: slots killed by a run, and slots that runs now cover or cover no more.
@@ -719,7 +728,7 @@ internal sealed class LayerBatch
     {
         isOwn = false;
         if (_images.TryGetValue(page, out var image) && image.IsRevealed)
-            return Looked(_sight.TrySeeBase(page, out var revealed), page >= _low ? default : revealed);
+            return page >= _low && !_sight.IsLive ? default : Looked(_sight.TrySeeBase(page, out var revealed), revealed);
         var slot = _images.ContainsKey(page) ? default : _layer.Map.SlotOf(page);
         var state = slot.State;
         if (slot.IsAbsent)
@@ -740,16 +749,26 @@ internal sealed class LayerBatch
         isOwn = state == SlotState.Data;
         if (state is SlotState.Data or SlotState.Zero)
             return new(_layer.Id, slot);
-        if (page >= _low || !_sight.HasBelow)
+        if (!_sight.HasBelow || (page >= _low && !_sight.IsLive))
             return default;
         var isKnown = state == SlotState.Through ? _sight.TrySeeBase(page, out var shown) : _sight.TrySeeBelow(page, out shown);
         return Looked(isKnown, shown);
     }
 
-    private static Shown Looked(bool isKnown, Shown shown)
+    // A view of a live parent may be recalled at any moment; all else was loaded before.
+    private Shown Looked(bool isKnown, Shown shown)
     {
-        Invariant.Holds(isKnown, "a page is changed before what lies under it is known");
+        Invariant.Holds(isKnown || _sight.IsLive, "a page is changed before what lies under it is known");
+        IsTorn |= !isKnown;
         return shown;
+    }
+
+    private bool IsCommittedNow(ulong page)
+    {
+        if (_images.TryGetValue(page, out var image))
+            return image.IsCommitted;
+        var slot = _layer.Map.SlotOf(page);
+        return slot.State == SlotState.Data || (slot.IsAbsent && LyingAt(page) == RunKind.Committed);
     }
 
     private bool TryBytes(ulong page, PageImage image, Change change, out ReadOnlyMemory<byte> bytes)
@@ -770,8 +789,15 @@ internal sealed class LayerBatch
         return true;
     }
 
-    private ReadOnlyMemory<byte> BytesOf(ulong page, PageImage image, Change change) =>
-        TryBytes(page, image, change, out var bytes) ? bytes : throw new InvariantException("a page to be merged was not loaded");
+    private ReadOnlyMemory<byte> BytesOf(ulong page, PageImage image, Change change)
+    {
+        if (TryBytes(page, image, change, out var bytes))
+            return bytes;
+        // The live parent shows another page than the one that was loaded.
+        Invariant.Holds(_sight.IsLive, "a page to be merged was not loaded");
+        IsTorn = true;
+        return ReadOnlyMemory<byte>.Empty;
+    }
 
     // An earlier change of the batch may have revealed a page whose bytes nobody has loaded yet: then the batch goes first.
     private bool HasBytes(ByteRange range, Change change)

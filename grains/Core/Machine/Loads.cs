@@ -14,6 +14,7 @@ internal sealed class Loads(MachineState state)
     private readonly Dictionary<PageKey, PageLoad> _pages = [];
     private readonly List<ILoadWaiter> _scan = [];
     private readonly Dictionary<(LayerId Layer, ulong Extent), List<ILoadWaiter>> _frozen = [];
+    private readonly Dictionary<ulong, List<ILoadWaiter>> _live = [];
 
     // What waiters are gathering. It is not dropped before they have had their turn, or two of them could keep each other from ever going on.
     private readonly Dictionary<ILoadWaiter, PageRange> _gathering = [];
@@ -22,7 +23,7 @@ internal sealed class Loads(MachineState state)
     public bool IsScanning { get; private set; }
 
     /// <summary>Whether nobody waits for anything.</summary>
-    public bool IsIdle => _extents.Count == 0 && _frozen.Count == 0 && _pages.Count == 0 && _gathering.Count == 0;
+    public bool IsIdle => _extents.Count == 0 && _frozen.Count == 0 && _live.Count == 0 && _pages.Count == 0 && _gathering.Count == 0;
 
     /// <summary>Whether an extent is on its way, or part of what somebody gathers.</summary>
     public bool IsWanted(ulong extent)
@@ -73,16 +74,14 @@ internal sealed class Loads(MachineState state)
         return true;
     }
 
-    /// <summary>
-    /// Asks for what lies under a range whose leaves are known: for a read wherever the top layer does not decide, for a change everywhere.
-    /// True: the waiter has to wait.
-    /// </summary>
-    public bool NeedBelow(PageRange range, bool isChange, ILoadWaiter waiter)
+    /// <summary>Asks for what lies under a range whose leaves are known. True: the waiter has to wait.</summary>
+    public bool NeedBelow(PageRange range, BelowNeed need, ILoadWaiter waiter)
     {
         if (!state.Sight.HasBelow)
             return false;
         var missing = new HashSet<(LayerId Layer, ulong Extent)>();
-        state.Sight.FindMissing(range, isChange, missing);
+        var views = new HashSet<ulong>();
+        state.Sight.FindMissing(range, need, missing, views);
         foreach (var key in missing)
         {
             if (!_frozen.TryGetValue(key, out var waiters))
@@ -95,7 +94,28 @@ internal sealed class Loads(MachineState state)
             waiter.LoadsPending++;
         }
 
-        return missing.Count > 0;
+        foreach (var extent in views)
+        {
+            if (!_live.TryGetValue(extent, out var waiters))
+            {
+                _live.Add(extent, waiters = []);
+                state.Effects.Add(new LoadLive(state.Record.Meta.Parent, extent));
+            }
+
+            waiters.Add(waiter);
+            waiter.LoadsPending++;
+        }
+
+        return missing.Count + views.Count > 0;
+    }
+
+    public void Loaded(LiveLoaded input)
+    {
+        if (!_live.Remove(input.Load.Extent, out var waiters))
+            return;
+        if (input.View is { } view)
+            state.Sight.Hold(input.Load.Extent, view);
+        Finish(waiters, input.Outcome);
     }
 
     public void Loaded(FrozenLoaded input)

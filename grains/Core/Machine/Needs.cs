@@ -20,14 +20,24 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
             return true;
         if (loads.NeedLeaves(pages, this))
             return false;
-        if (pages.Count <= LayerBatch.EachPageMax && loads.NeedBelow(pages, isChange: true, this))
+        if (pages.Count <= LayerBatch.EachPageMax && loads.NeedBelow(pages, BelowNeed.Change, this))
+            return false;
+        // Of a live parent only what is merged or copied matters: all else leaves a slot whatever it shows.
+        var isWaiting = false;
+        if (state.Sight.IsLive)
+        {
+            foreach (var page in Merged())
+                isWaiting |= pages.Contains(new(page)) && loads.NeedBelow(new(new(page), 1), BelowNeed.Read, this);
+        }
+
+        if (isWaiting)
             return false;
         var missing = new List<(PageKey, uint)>();
         foreach (var page in Merged())
         {
             // What lies outside will be refused.
-            if (pages.Contains(new(page)))
-                NeedPage(page, missing);
+            if (pages.Contains(new(page)) && !NeedPage(page, missing))
+                return AreMet();
         }
 
         if (missing.Count == 0)
@@ -51,27 +61,41 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
 
     public void Resume() => resume();
 
-    private void NeedPage(ulong page, List<(PageKey, uint)> missing)
+    // False: a view was recalled this moment; all is asked anew.
+    private bool NeedPage(ulong page, List<(PageKey, uint)> missing)
     {
-        var shown = state.Sight.See(page);
+        if (!state.Sight.TrySee(page, out var shown))
+            return false;
         if (!shown.IsStored)
-            return;
+            return true;
         var key = shown.Key;
         if (change.Held.ContainsKey(key))
-            return;
+            return true;
         if (state.Cache.TryGet(key, out var bytes))
             change.Held[key] = bytes;
         else
             missing.Add((key, shown.Slot.Checksum));
+        return true;
+    }
+
+    /// <summary>The pages that may show something else after a change: what others hold of them is recalled before.</summary>
+    public static PageRange ShownBy(MachineState state, Change change)
+    {
+        if (change is not CallChange { Call: SetSizeCall set })
+            return change.IsInternal ? new(new(0), 0) : PagesOf(state, change);
+        var (old, size) = (state.Layer.Size / Limits.PageBytes, (set.Size / Limits.PageBytes) + 1);
+        return old < size ? new(new(old), size - old) : new(new(size - 1), old - size + 1);
     }
 
     // Every page whose slot the change looks at.
-    private PageRange Pages() => change switch
+    private PageRange Pages() => PagesOf(state, change);
+
+    private static PageRange PagesOf(MachineState state, Change change) => change switch
     {
-        WriteChange write => Inside(new(write.Offset, (ulong)write.Data.Length)),
-        CallChange { Call: OpRangeCall op } => Inside(op.Range),
+        WriteChange write => Inside(state, new(write.Offset, (ulong)write.Data.Length)),
+        CallChange { Call: OpRangeCall op } => Inside(state, op.Range),
         CallChange { Call: SetSizeCall set } when set.Size < state.Layer.Size =>
-            Inside(new(set.Size, state.Layer.Size - set.Size)),
+            Inside(state, new(set.Size, state.Layer.Size - set.Size)),
         _ => new(new(0), 0),
     };
 
@@ -105,7 +129,7 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
             yield return pages.End.Value - 1;
     }
 
-    private PageRange Inside(ByteRange range)
+    private static PageRange Inside(MachineState state, ByteRange range)
     {
         var size = state.Layer.Size;
         return range.Wraps || range.Offset >= size ? new(new(0), 0) : PageRange.Covering(range with { Length = Math.Min(range.Length, size - range.Offset) });

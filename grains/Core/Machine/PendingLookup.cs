@@ -40,7 +40,7 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
         if (state.Sight.HasBelow || call.Op == VmoOp.Prefetch)
             part = range with { Length = Math.Min(range.Length, ThroughBytesMax - (range.Offset % Limits.PageBytes)) };
         var pages = PageRange.Covering(part);
-        if (!loads.NeedLeaves(pages, this) && !loads.NeedBelow(pages, isChange: false, this))
+        if (!loads.NeedLeaves(pages, this) && !loads.NeedBelow(pages, BelowNeed.Read, this))
             Finish(part, part.Length < range.Length ? part.End : 0);
     }
 

@@ -30,6 +30,7 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
         var (outcomes, total) = Check(handle!, reads.Items);
         var data = total == 0 ? [] : GC.AllocateUninitializedArray<byte>(total);
         var at = 0;
+        state.Sight.Begin();
         for (var i = 0; i < reads.Items.Length; i++)
         {
             if (outcomes is not null && !outcomes[i].IsOk)
@@ -39,7 +40,8 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
             at += reads.Items[i].Length;
         }
 
-        return new() { Outcomes = outcomes, Data = data, Version = state.Layer.Seq };
+        // What was seen through several views was so in one moment only if all of them are still valid.
+        return state.Sight.IsStillSo ? new() { Outcomes = outcomes, Data = data, Version = state.Layer.Seq } : null;
     }
 
     /// <summary>A read that may have to wait.</summary>
@@ -323,16 +325,20 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
 
             (_outcomes, _data, _version, _isResolved) = (outcomes, new byte[total], desk.Seq, true);
             _missing.Clear();
+            desk.BeginLook();
             var pages = new List<(PageKey, uint)>();
             var at = 0;
             for (var i = 0; i < items.Length; i++)
             {
                 if (outcomes is not null && !outcomes[i].IsOk)
                     continue;
-                Take(items[i], at, pages);
+                if (!Take(items[i], at, pages))
+                    return Again();
                 at += items[i].Length;
             }
 
+            if (!desk.IsStillSo)
+                return Again();
             if (pages.Count > 0)
             {
                 desk._pending.Add(this);
@@ -342,14 +348,23 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
             return true;
         }
 
-        private void Take(ReadItem item, int at, List<(PageKey, uint)> pages)
+        // A view was recalled between two looks: all is looked at anew.
+        private bool Again()
+        {
+            _isResolved = false;
+            return Resolve();
+        }
+
+        // False: something that was here a moment ago is not any more.
+        private bool Take(ReadItem item, int at, List<(PageKey, uint)> pages)
         {
             for (var done = 0; done < item.Length;)
             {
                 var offset = item.Offset + (ulong)done;
                 var from = (int)(offset % Limits.PageBytes);
                 var count = Math.Min(Limits.PageBytes - from, item.Length - done);
-                var shown = desk.See(offset / Limits.PageBytes);
+                if (!desk.TrySee(offset / Limits.PageBytes, out var shown))
+                    return false;
                 if (shown.IsStored)
                 {
                     var key = shown.Key;
@@ -368,6 +383,8 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
 
                 done += count;
             }
+
+            return true;
         }
     }
 
@@ -377,9 +394,13 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
 
     private void NeedPages(List<(PageKey, uint)> pages, ILoadWaiter waiter) => loads.NeedPages(pages, waiter);
 
-    private bool NeedBelow(ReadItem item, ILoadWaiter waiter) => loads.NeedBelow(PageRange.Covering(new(item.Offset, (ulong)item.Length)), isChange: false, waiter);
+    private bool NeedBelow(ReadItem item, ILoadWaiter waiter) => loads.NeedBelow(PageRange.Covering(new(item.Offset, (ulong)item.Length)), BelowNeed.Read, waiter);
 
-    private Shown See(ulong page) => state.Sight.See(page);
+    private bool TrySee(ulong page, out Shown shown) => state.Sight.TrySee(page, out shown);
+
+    private void BeginLook() => state.Sight.Begin();
+
+    private bool IsStillSo => state.Sight.IsStillSo;
 
     // A blob of another layer is missing: the layer may have been merged away. What shows the same today is asked for anew.
     private void ForgetBelow(in PageKey gone)

@@ -33,6 +33,7 @@ internal sealed class RecordBatch
     private PreparedSlot? _ring;
     private Children _children;
     private BirthIntent? _intent;
+    private HashSet<ulong>? _holders;
 
     public RecordBatch(VmoRecord record, LayerHead layer, Instant now)
     {
@@ -86,6 +87,7 @@ internal sealed class RecordBatch
             HeardChange heard => Heard(heard),
             CallChange { Call: OperatorHandleCall call } => OperatorHandle(call),
             KinChange kin => Kin(kin.Message),
+            HolderChange holder => AddHolder(holder.Session),
             CallChange { Call: CloneCall call } => Clone(call),
             CallChange { Call: ReplaceCall call } => Replace(call),
             CallChange { Call: var call } => Decide(call),
@@ -118,6 +120,8 @@ internal sealed class RecordBatch
             fields.Add(new(FieldNames.Children, _children.Encode()));
         foreach (var (layer, users) in _users)
             fields.Add(new(FieldNames.Users(layer), VmoRecord.EncodeUsers(users)));
+        if (_holders is not null)
+            fields.Add(new(FieldNames.Holders, VmoRecord.EncodeHolders(_holders)));
         if (_intent is not null)
             fields.Add(new(FieldNames.Intent, _intent.Encode()));
         if (fields.Count == 0 && _answered.Count == 0)
@@ -163,6 +167,8 @@ internal sealed class RecordBatch
                 _record.Users[layer] = users;
         }
 
+        if (_holders is not null)
+            _record.Holders = _holders;
         if (_intent is not null)
             _record.Intent = _intent;
         if (_ring is not null)
@@ -292,6 +298,12 @@ internal sealed class RecordBatch
                 throw new InvariantException($"a message of kind {message.GetType().Name}");
         }
 
+        return (Outcome.Ok, null, 0);
+    }
+
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) AddHolder(ulong session)
+    {
+        (_holders ??= [.. _record.Holders]).Add(session);
         return (Outcome.Ok, null, 0);
     }
 

@@ -1,5 +1,6 @@
 using VmoCluster.Core.Contents;
 using VmoCluster.Core.Family;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Machine;
@@ -11,9 +12,35 @@ namespace VmoCluster.Core.Machine;
 internal sealed class Sight(MachineState state)
 {
     private readonly Dictionary<(LayerId Layer, ulong Extent), FrozenExtent> _held = [];
+    private readonly Dictionary<ulong, LiveView> _views = [];
+    private readonly HashSet<LiveView> _used = [];
 
-    /// <summary>Whether anything lies under the top layer.</summary>
-    public bool HasBelow => !state.Layer.Below.IsNothing;
+    /// <summary>Whether anything lies under the top layer, or shows through from a live parent.</summary>
+    public bool HasBelow => !state.Layer.Below.IsNothing || IsLive;
+
+    /// <summary>Whether the VMO follows a live parent.</summary>
+    public bool IsLive => state.Record.Meta.Kind == VmoKind.Live;
+
+    /// <summary>The views of live parents looked at since the last <see cref="Begin"/>: what was seen was so as long as all of them are valid.</summary>
+    public IReadOnlyCollection<LiveView> Used => _used;
+
+    /// <summary>Whether all that was looked at was so in one moment: now.</summary>
+    public bool IsStillSo
+    {
+        get
+        {
+            foreach (var view in _used)
+            {
+                if (!view.IsValid)
+                    return false;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Begins to note which views are looked at.</summary>
+    public void Begin() => _used.Clear();
 
     /// <summary>What the top layer itself says of a page whose leaf is known; absent if neither slot nor run does.</summary>
     public Slot Own(ulong page)
@@ -61,11 +88,46 @@ internal sealed class Sight(MachineState state)
         if (!TryHeld(UnderId, page / Limits.ExtentPages, out var extent))
             return false;
         shown = extent[page];
-        return true;
+        // A frozen layer shows all that lies under it, but for a live parent: that is never frozen with it.
+        return !shown.IsNothing || !IsLive || TrySeeBase(page, out shown);
+    }
+
+    /// <summary>What the own frozen stack shows, everything frozen under it included; it is in memory, and the page lies below what the stack shows.</summary>
+    public Shown SeeUnder(ulong page)
+    {
+        Invariant.Holds(TryHeld(UnderId, page / Limits.ExtentPages, out var extent), "a page is looked at before what lies under it is known");
+        return extent[page];
+    }
+
+    /// <summary>What the VMO's own layers and the windows under them show; absent where a live parent would be asked.</summary>
+    public Shown SeeOwnStack(ulong page)
+    {
+        var own = Own(page);
+        if (own.State is SlotState.Data or SlotState.Zero)
+            return new(state.Layer.Id, own);
+        var shown = default(Shown);
+        var layer = state.Layer;
+        var isKnown = own.IsAbsent && layer.Below.Under != 0 && page < layer.Low
+            ? TryHeld(UnderId, page / Limits.ExtentPages, out var extent) && (shown = extent[page]) is var _
+            : IsLive || TrySeeWindow(page, out shown);
+        Invariant.Holds(isKnown, "a page is told to others before what lies under it is known");
+        return shown;
     }
 
     /// <summary>What a page shows under the VMO's own stack.</summary>
-    public bool TrySeeBase(ulong page, out Shown shown)
+    public bool TrySeeBase(ulong page, out Shown shown) => IsLive ? TrySeeParent(page, out shown) : TrySeeWindow(page, out shown);
+
+    private bool TrySeeParent(ulong page, out Shown shown)
+    {
+        shown = default;
+        var there = page + ParentOffset;
+        if (!TryView(there / Limits.ExtentPages, out var view))
+            return false;
+        shown = view.Shown[there];
+        return true;
+    }
+
+    private bool TrySeeWindow(ulong page, out Shown shown)
     {
         shown = default;
         var layer = state.Layer;
@@ -92,23 +154,25 @@ internal sealed class Sight(MachineState state)
         return shown;
     }
 
-    /// <summary>The extents of frozen layers that decide some page of a range and are not in memory. The range's leaves are known.</summary>
-    /// <param name="range">The pages.</param>
-    /// <param name="isChange">Also where the top layer decides now: it may not once the change is done.</param>
-    /// <param name="missing">Where they are put.</param>
-    public void FindMissing(PageRange range, bool isChange, HashSet<(LayerId Layer, ulong Extent)> missing)
+    /// <summary>The extents that decide some page of a range and are not in memory: of frozen layers, and of the live parent. The range's leaves are known.</summary>
+    public void FindMissing(PageRange range, BelowNeed need, HashSet<(LayerId Layer, ulong Extent)> missing, HashSet<ulong> views)
     {
         if (!HasBelow)
             return;
         var layer = state.Layer;
-        for (var page = range.First.Value; page < range.End.Value && page < layer.Low; page++)
+        for (var page = range.First.Value; page < range.End.Value; page++)
         {
             var own = Own(page);
-            if (!isChange && own.State is SlotState.Data or SlotState.Zero)
+            if (need != BelowNeed.Change && own.State is SlotState.Data or SlotState.Zero)
                 continue;
-            if (layer.Below.Under != 0 && (isChange || own.IsAbsent))
+            if (IsLive && need == BelowNeed.Read && !TryView((page + ParentOffset) / Limits.ExtentPages, out _))
+                views.Add((page + ParentOffset) / Limits.ExtentPages);
+            if (page >= layer.Low)
+                continue;
+            var asksUnder = layer.Below.Under != 0 && (need == BelowNeed.Change || own.IsAbsent);
+            if (asksUnder)
                 Miss(UnderId, page);
-            if (!isChange && own.IsAbsent && layer.Below.Under != 0)
+            if (asksUnder && need != BelowNeed.Change)
                 continue;
             foreach (var item in layer.Below.Bases)
             {
@@ -124,6 +188,9 @@ internal sealed class Sight(MachineState state)
         }
     }
 
+    /// <summary>A view of the live parent has come.</summary>
+    public void Hold(ulong extent, LiveView view) => _views[extent] = view;
+
     /// <summary>An extent has come.</summary>
     public void Hold(LayerId layer, ulong extent, FrozenExtent shown) => _held[(layer, extent)] = shown;
 
@@ -132,14 +199,35 @@ internal sealed class Sight(MachineState state)
     {
         foreach (var (layer, extent) in _held.Keys)
             state.Memory.Frozen.Forget(layer, extent);
+        foreach (var extent in _views.Keys)
+            state.Memory.Live.Forget(state.Record.Meta.Parent, extent);
         _held.Clear();
+        _views.Clear();
     }
 
     /// <summary>Gives references back while the silo is over its budget; nobody is gathering.</summary>
     public void Trim()
     {
-        if (_held.Count > 0 && state.Memory.Budget.IsOver)
-            _held.Clear();
+        if (!state.Memory.Budget.IsOver)
+            return;
+        _held.Clear();
+        _views.Clear();
+    }
+
+    private ulong ParentOffset => state.Record.Meta.Offset / Limits.PageBytes;
+
+    private bool TryView(ulong extent, out LiveView view)
+    {
+        if (!_views.TryGetValue(extent, out view!) || !view.IsValid)
+        {
+            _views.Remove(extent);
+            if (!state.Memory.Live.TryGet(state.Record.Meta.Parent, extent, state.Owner.Session, out view))
+                return false;
+            _views[extent] = view;
+        }
+
+        _used.Add(view);
+        return true;
     }
 
     private LayerId UnderId => new(state.Layer.Id.Home, state.Layer.Below.Under);

@@ -1,5 +1,6 @@
 using VmoCluster.Core.Contents;
 using VmoCluster.Core.Family;
+using VmoCluster.Core.Live;
 
 namespace VmoCluster.Core.Machine;
 
@@ -7,4 +8,5 @@ namespace VmoCluster.Core.Machine;
 /// <param name="Pages">Pages in memory.</param>
 /// <param name="Budget">The budget of maps.</param>
 /// <param name="Frozen">What frozen layers show.</param>
-public sealed record SiloMemory(IPageCache Pages, IMapBudget Budget, IFrozenMaps Frozen);
+/// <param name="Live">What live parents show.</param>
+public sealed record SiloMemory(IPageCache Pages, IMapBudget Budget, IFrozenMaps Frozen, ILiveViews Live);

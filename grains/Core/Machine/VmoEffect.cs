@@ -1,4 +1,5 @@
 using VmoCluster.Core.Family;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
@@ -22,6 +23,14 @@ public sealed record ScanLeaves(LayerId Layer) : VmoEffect;
 /// <summary>Find out what a frozen layer shows in an extent. Result: <see cref="FrozenLoaded"/>.</summary>
 public sealed record LoadFrozen(LayerId Layer, ulong Extent) : VmoEffect;
 
+/// <summary>Put together what a live parent shows in an extent. Result: <see cref="LiveLoaded"/>.</summary>
+public sealed record LoadLive(Koid Parent, ulong Extent) : VmoEffect;
+
+/// <summary>Take back what silos hold of this VMO. Result: <see cref="RecallDone"/>.</summary>
+/// <param name="Sessions">The silos' sessions; one that is dead holds nothing.</param>
+/// <param name="Extents">Which extents; null for all.</param>
+public sealed record Recall(IReadOnlyList<ulong> Sessions, IReadOnlyCollection<ulong>? Extents) : VmoEffect;
+
 /// <summary>Read what lies under a layer. Result: <see cref="HeadLoaded"/>.</summary>
 public sealed record LoadHead(LayerId Layer) : VmoEffect;
 
@@ -35,7 +44,8 @@ public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
 /// <summary>Send a commit; one at a time. Result: <see cref="CommitDone"/>.</summary>
 /// <param name="Commit">What to send.</param>
 /// <param name="Waiting">Those who wait for it. To be looked at in the turn of the effect: later they may have been answered.</param>
-public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting) : VmoEffect;
+/// <param name="Gates">Views the commit relies on, whose gates were entered; left when the commit can no longer take effect, or has.</param>
+public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting, IReadOnlyCollection<LiveView> Gates) : VmoEffect;
 
 /// <summary>Settle the commit in flight, after a pause. Result: <see cref="SettleDone"/>.</summary>
 public sealed record SendSettle(CommitTarget Target, LayerId Layer, int AfterMs) : VmoEffect;

@@ -1,4 +1,5 @@
 using VmoCluster.Core.Family;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
@@ -72,3 +73,12 @@ public sealed record KinTold(TellKin Tell, Outcome Outcome) : VmoInput;
 
 /// <summary>Another VMO of the family tells something.</summary>
 public sealed record KinInput(Ticket Ticket, KinMessage Message) : VmoInput;
+
+/// <summary>What a live parent shows; or why that is not known.</summary>
+public sealed record LiveLoaded(LoadLive Load, LiveView? View, Outcome Outcome) : VmoInput;
+
+/// <summary>A silo asks to hold an extent.</summary>
+public sealed record GrantInput(Ticket Ticket, GrantCall Call) : VmoInput;
+
+/// <summary>All silos asked have given back what they held; or not all.</summary>
+public sealed record RecallDone(Recall Recall, Outcome Outcome) : VmoInput;

@@ -24,6 +24,7 @@ public sealed class VmoMachine
     private readonly Destruction _destruction;
     private readonly Births _births;
     private readonly Kinship _kin;
+    private readonly GrantDesk _grants;
     private HeardChange? _heard;
     private bool _isExpiring;
     private UnlinkBlobs? _unlink;
@@ -41,6 +42,9 @@ public sealed class VmoMachine
         _destruction = new(state, _loads);
         _births = new(state, _queue);
         _kin = new(state, _queue, _destruction);
+        _grants = new(state, _loads, _queue);
+        _queue.MayChange = _grants.MayChange;
+        _queue.BatchEnded = _grants.Reopen;
         _queue.Born = _births.Begin;
         _queue.IsBlocked = () => _upkeep.IsRemoving;
         _queue.UpkeepDone = _upkeep.Done;
@@ -195,6 +199,15 @@ public sealed class VmoMachine
             case FrozenLoaded frozen:
                 _loads.Loaded(frozen);
                 break;
+            case LiveLoaded live:
+                _loads.Loaded(live);
+                break;
+            case GrantInput grant:
+                _grants.Ask(grant.Ticket, grant.Call);
+                break;
+            case RecallDone recalled:
+                _grants.Recalled(recalled);
+                break;
             case HeadLoaded head:
                 _destruction.Loaded(head);
                 break;
@@ -249,6 +262,7 @@ public sealed class VmoMachine
     private void AfterStep()
     {
         _births.Advance();
+        _grants.Pump();
         _queue.Pump();
         if (_state.IsEnded)
         {
@@ -479,6 +493,9 @@ public sealed class VmoMachine
             case CallInput call:
                 Reply(call.Ticket, new VmoReply { Outcome = Ended });
                 break;
+            case GrantInput grant:
+                Reply(grant.Ticket, new GrantReply { Outcome = Ended });
+                break;
             case KinInput kin:
                 Reply(kin.Ticket, new VmoReply { Outcome = Ended });
                 break;
@@ -489,6 +506,7 @@ public sealed class VmoMachine
     {
         _births.EndAll(outcome);
         _kin.EndAll(outcome);
+        _grants.EndAll(outcome);
         _queue.EndAll(outcome);
         _waits.EndAll(outcome);
         _staging.EndAll(outcome);

@@ -43,6 +43,9 @@ public sealed class VmoRecord
     /// <summary>VMOs elsewhere that look through its frozen layers, by layer number.</summary>
     public Dictionary<uint, KoidSet> Users { get; } = [];
 
+    /// <summary>Sessions of silos that may hold grants of this VMO.</summary>
+    public HashSet<ulong> Holders { get; set; } = [];
+
     /// <summary>A clone call that is decided and not done.</summary>
     public BirthIntent? Intent { get; set; }
 
@@ -73,6 +76,7 @@ public sealed class VmoRecord
         Dictionary<string, string> labels = [];
         var handles = new HandleTable();
         var ring = new RequestRing();
+        HashSet<ulong> holders = [];
         var (children, users, intent) = (Children.None, new Dictionary<uint, KoidSet>(), (BirthIntent?)null);
         foreach (var field in stored.Fields)
         {
@@ -95,6 +99,10 @@ public sealed class VmoRecord
             else if (key.SequenceEqual(FieldNames.Children.Span))
             {
                 children = Children.Decode(value);
+            }
+            else if (key.SequenceEqual(FieldNames.Holders.Span))
+            {
+                holders = DecodeHolders(value);
             }
             else if (key.SequenceEqual(FieldNames.Intent.Span))
             {
@@ -145,6 +153,7 @@ public sealed class VmoRecord
             Handles = handles,
             Ring = ring,
             Children = children,
+            Holders = holders,
             Intent = intent,
         };
         foreach (var (number, set) in users)
@@ -161,6 +170,30 @@ public sealed class VmoRecord
         writer.Byte(1);
         users.Encode(writer);
         return writer.ToArray();
+    }
+
+    /// <summary>Sessions as stored.</summary>
+    public static byte[] EncodeHolders(IReadOnlyCollection<ulong> sessions)
+    {
+        var writer = new FieldWriter(8 + (8 * sessions.Count));
+        writer.Byte(1);
+        writer.Varint((ulong)sessions.Count);
+        foreach (var session in sessions)
+            writer.UInt64(session);
+        return writer.ToArray();
+    }
+
+    private static HashSet<ulong> DecodeHolders(ReadOnlySpan<byte> value)
+    {
+        var sessions = new HashSet<ulong>();
+        if (value.IsEmpty)
+            return sessions;
+        var reader = new FieldReader(value);
+        if (reader.Byte() is var format and not 1)
+            throw new InvalidDataException($"a set of holders has format {format}, this is for format 1");
+        for (var left = reader.Count(); left > 0; left--)
+            sessions.Add(reader.UInt64());
+        return sessions;
     }
 
     private static KoidSet DecodeUsers(ReadOnlySpan<byte> value)

@@ -1,10 +1,10 @@
 namespace VmoCluster.Core.Tests.Model;
 
 /// <summary>
-/// A VMO of a family, stupidly: what it has itself, and the parent's pages as they were (a snapshot copies them all). Zeros stand for
+/// A VMO of a family, stupidly: what it has itself, and the parent's pages as they were (a snapshot copies them all) or as they are (a live clone asks). Zeros stand for
 /// whatever nobody has written.
 /// </summary>
-public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited, ulong limit)
+public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited, ulong limit, ModelMember? parent = null, ulong parentOffset = 0)
 {
     public const ulong Page = Limits.PageBytes;
 
@@ -18,6 +18,8 @@ public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited,
     {
         if (_own.TryGetValue(page, out var own))
             return own;
+        if (parent is not null)
+            return page + parentOffset < parent.Size / Page ? parent.PageAt(page + parentOffset) : new byte[Page];
         return page < _limit && inherited.TryGetValue(page, out var bytes) ? bytes : new byte[Page];
     }
 
@@ -81,6 +83,11 @@ public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited,
             _own.Remove(page);
         _limit = Math.Min(_limit, Size / Page);
     }
+
+    public bool IsLive => parent is not null;
+
+    /// <summary>A clone that shows this one's pages until it writes its own.</summary>
+    public ModelMember Live(ulong offset, ulong size) => new(size, [], 0, this, offset / Page);
 
     public ModelMember Snapshot(ulong offset, ulong size)
     {

@@ -1,3 +1,4 @@
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
@@ -5,21 +6,33 @@ using VmoCluster.Messages;
 namespace VmoCluster.Core.Tests.Sim;
 
 /// <summary>
-/// A family of VMOs in a simulation: real machines over one store in memory, with faults by seed and crashes on demand. Effects wait in a list;
-/// a seeded hand picks which comes next.
+/// A family of VMOs in a simulation: real machines on a few silos over one store in memory, with faults by seed and crashes on demand. Effects
+/// wait in a list; a seeded hand picks which comes next.
 /// </summary>
-public sealed class SimFamily(int seed, int cachePages = 16)
+public sealed class SimFamily
 {
-    private readonly Random _random = new(seed);
+    private const int SiloCount = 3;
+
+    private readonly Random _random;
+    private readonly int _cachePages;
+    private readonly SimSilo[] _silos = new SimSilo[SiloCount];
+    private readonly Dictionary<Koid, SimSilo> _homes = [];
+    private readonly List<Func<bool>> _tasks = [];
     private readonly Dictionary<Koid, VmoMachine> _machines = [];
     private readonly List<(Koid Koid, VmoEffect Effect)> _pending = [];
     private readonly List<(int After, Action Run)> _late = [];
-    private SimCache _cache = new(cachePages);
-    private SimMaps _maps = new(20);
     private ulong _koids = 100;
     private uint _nonce = 1;
     private ulong _sequence;
     private ulong _secrets;
+    private ulong _sessions = 6;
+
+    public SimFamily(int seed, int cachePages = 16)
+    {
+        (_random, _cachePages) = (new(seed), cachePages);
+        for (var i = 0; i < SiloCount; i++)
+            _silos[i] = NewSilo();
+    }
 
     public SimStores Store { get; } = new();
     public SimBudget Budget { get; } = new();
@@ -128,11 +141,18 @@ public sealed class SimFamily(int seed, int cachePages = 16)
         }
     }
 
-    /// <summary>Every silo dies: what was on its way may still reach the store, or not. Others take over.</summary>
-    public void Crash()
+    /// <summary>A silo dies: what was on its way may still reach the store, or not. Others take over.</summary>
+    public void Crash() => Crash(_random.Next(SiloCount));
+
+    /// <summary>One silo dies.</summary>
+    public void Crash(int which)
     {
-        foreach (var (_, effect) in _pending.ToArray())
+        var silo = _silos[which];
+        foreach (var (koid, effect) in _pending.ToArray())
         {
+            if (_homes.GetValueOrDefault(koid) != silo)
+                continue;
+            _pending.Remove((koid, effect));
             if (_random.Next(2) == 0)
                 continue;
             if (effect is SendCommit send)
@@ -141,11 +161,17 @@ public sealed class SimFamily(int seed, int cachePages = 16)
                 CreateSome(create);
         }
 
-        _pending.Clear();
-        _machines.Clear();
-        (_cache, _maps) = (new(cachePages), new(20));
+        foreach (var (koid, _) in _homes.Where(home => home.Value == silo).ToArray())
+        {
+            _machines.Remove(koid);
+            _homes.Remove(koid);
+        }
+
+        _silos[which] = NewSilo();
         WakeAll();
     }
+
+    private SimSilo NewSilo() => new(++_sessions, _cachePages, Budget);
 
     /// <summary>Somebody looks after every VMO, as the heirs of sessions do.</summary>
     public void WakeAll()
@@ -169,14 +195,16 @@ public sealed class SimFamily(int seed, int cachePages = 16)
         if (!Store.Exists(koid))
             return null;
         var previous = Store.OwnerOf(koid);
-        var owner = new Owner(7, previous.Epoch + 1, ++_nonce);
+        var silo = _silos[_random.Next(SiloCount)];
+        var owner = new Owner(silo.Session, previous.Epoch + 1, ++_nonce);
         Store.TakeOver(koid, owner);
         var record = Store.LoadRecord(koid);
         var top = VmoMachine.TopOf(record);
         var head = Store.LoadLayer(top, VmoMachine.HeadNames)!;
         while (VmoMachine.NextOf(top, head) is { } next)
             (top, head) = (next, Store.LoadLayer(next, VmoMachine.HeadNames)!);
-        machine = VmoMachine.Acquired(record, top, head, owner, previous, new(_cache, Budget, _maps));
+        machine = VmoMachine.Acquired(record, top, head, owner, previous, silo.Memory);
+        _homes[koid] = silo;
         machine.IsNoted = machine.NeedsNote;
         _machines[koid] = machine;
         Step(koid, TickInput.Value);
@@ -206,14 +234,28 @@ public sealed class SimFamily(int seed, int cachePages = 16)
             run();
         }
 
-        if (_pending.Count == 0)
-            return false;
+        if (_pending.Count == 0 || (_tasks.Count > 0 && _random.Next(2) == 0))
+            return RunTask();
         var at = _random.Next(_pending.Count);
         var (koid, effect) = _pending[at];
         _pending.RemoveAt(at);
         if (_machines.TryGetValue(koid, out var machine))
             Run(koid, machine, effect);
         return true;
+    }
+
+    // One of the things that take several steps goes on. False: none could.
+    private bool RunTask()
+    {
+        foreach (var task in _tasks.OrderBy(_ => _random.Next()).ToArray())
+        {
+            if (!task())
+                continue;
+            _tasks.Remove(task);
+            return true;
+        }
+
+        return false;
     }
 
     private void Run(Koid koid, VmoMachine machine, VmoEffect effect)
@@ -227,7 +269,20 @@ public sealed class SimFamily(int seed, int cachePages = 16)
                 Step(koid, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
                 break;
             case LoadFrozen load:
-                Step(koid, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, _maps), Outcome.Ok));
+                Step(koid, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, _homes[koid].Maps), Outcome.Ok));
+                break;
+            case LoadLive load:
+                Walk(koid, _homes[koid], load, new(load.Parent, load.Extent));
+                break;
+            case Recall recall:
+                var recalls = _silos.Where(silo => recall.Sessions.Contains(silo.Session)).Select(silo => silo.Grants.RecallAsync(koid, recall.Extents)).ToList();
+                _tasks.Add(() =>
+                {
+                    if (!recalls.TrueForAll(one => one.IsCompleted))
+                        return false;
+                    Step(koid, new RecallDone(recall, Outcome.Ok), machine);
+                    return true;
+                });
                 break;
             case LoadHead load:
                 Step(koid, new HeadLoaded(load, BelowOf(load.Layer), Outcome.Ok));
@@ -270,9 +325,68 @@ public sealed class SimFamily(int seed, int cachePages = 16)
                 break;
             case EndActivation:
                 _machines.Remove(koid);
+                _homes.Remove(koid);
                 _pending.RemoveAll(pending => pending.Koid == koid);
                 break;
         }
+    }
+
+    // Asks for grants ancestor by ancestor, as a silo does.
+    private void Walk(Koid koid, SimSilo silo, LoadLive load, LiveWalk walk)
+    {
+        if (walk.Needs.Count == 0)
+        {
+            if (walk.Compose(silo.Session) is not { } view)
+            {
+                Walk(koid, silo, load, new(load.Parent, load.Extent));
+                return;
+            }
+
+            silo.Grants.Put(load.Parent, load.Extent, view);
+            _tasks.Add(() =>
+            {
+                if (_homes.GetValueOrDefault(koid) == silo)
+                    Step(koid, new LiveLoaded(load, view, Outcome.Ok));
+                return true;
+            });
+            return;
+        }
+
+        var grants = new Grant?[walk.Needs.Count];
+        var missing = 0;
+        for (var i = 0; i < grants.Length; i++)
+        {
+            var (vmo, extent) = walk.Needs[i];
+            grants[i] = silo.Grants.Find(vmo, extent, silo.Session);
+            if (grants[i] is not null)
+                continue;
+            missing++;
+            var mark = silo.Grants.Mark(vmo);
+            var ticket = new SimTicket();
+            ticket.Replied = reply => _tasks.Add(() =>
+            {
+                if (reply is GrantReply { Outcome.IsOk: true } given)
+                {
+                    silo.Grants.TryAccept(
+                        new()
+                        {
+                            Vmo = vmo, Extent = extent, Session = silo.Session, Shown = GrantCodec.Decode(given.Shown), Size = given.Size, Parent = given.Parent,
+                            ParentOffset = given.ParentOffset,
+                        }, mark);
+                }
+
+                // Whatever came of it, the walk looks again at what is held.
+                if (--missing == 0)
+                    Walk(koid, silo, load, walk);
+                return true;
+            });
+            Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent)));
+        }
+
+        if (missing > 0)
+            return;
+        walk.Take([.. grants.Select(grant => grant!)]);
+        Walk(koid, silo, load, walk);
     }
 
     private void CreateSome(CreateChildren create)
@@ -326,9 +440,9 @@ public sealed class SimFamily(int seed, int cachePages = 16)
         Step(koid, new CommitDone(CommitOutcome.Unknown));
     }
 
-    private void Step(Koid koid, VmoInput input)
+    private void Step(Koid koid, VmoInput input, VmoMachine? asked = null)
     {
-        if (!_machines.TryGetValue(koid, out var machine))
+        if (!_machines.TryGetValue(koid, out var machine) || (asked is not null && asked != machine))
             return;
         foreach (var effect in machine.Step(input, Now))
         {

@@ -1,0 +1,26 @@
+namespace VmoCluster.Messages;
+
+/// <summary>A silo asks to hold what a VMO's own layers show in one extent. Among silos only.</summary>
+/// <param name="Session">The session under which it will be held.</param>
+/// <param name="Extent">Which 256 pages.</param>
+[GenerateSerializer, Immutable, Alias("vmo.Grant")]
+public sealed record GrantCall([property: Id(0)] ulong Session, [property: Id(1)] ulong Extent);
+
+/// <summary>The grant, or why not.</summary>
+[GenerateSerializer, Immutable, Alias("vmo.Granted")]
+public sealed record GrantReply
+{
+    [Id(0)] public Outcome Outcome { get; init; }
+
+    /// <summary>What each page shows, encoded.</summary>
+    [Id(1)] public byte[] Shown { get; init; } = [];
+
+    /// <summary>The VMO's size in pages.</summary>
+    [Id(2)] public ulong Size { get; init; }
+
+    /// <summary>The live parent that is asked where the VMO shows nothing; None if there is none.</summary>
+    [Id(3)] public Koid Parent { get; init; }
+
+    /// <summary>Where in the parent the VMO begins, in pages.</summary>
+    [Id(4)] public ulong ParentOffset { get; init; }
+}

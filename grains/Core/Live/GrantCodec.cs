@@ -1,0 +1,50 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Core.Live;
+
+/// <summary>What an extent shows, as it travels from silo to silo.</summary>
+public static class GrantCodec
+{
+    public static byte[] Encode(FrozenExtent shown)
+    {
+        var writer = new FieldWriter(64);
+        for (var i = 0ul; i < Limits.ExtentPages; i++)
+        {
+            var page = shown[i];
+            writer.Byte((byte)page.Slot.State);
+            if (page.IsNothing)
+                continue;
+            writer.Varint(page.Layer.Home.Value);
+            writer.Varint(page.Layer.Number);
+            writer.Varint(page.Slot.Version);
+            writer.UInt32(page.Slot.Blob.Nonce);
+            writer.Varint(page.Slot.Blob.Counter);
+            writer.Byte(page.Slot.Index);
+            writer.Byte(page.Slot.BlobPages);
+            writer.UInt32(page.Slot.Checksum);
+        }
+
+        return writer.ToArray();
+    }
+
+    public static FrozenExtent Decode(ReadOnlySpan<byte> value)
+    {
+        var reader = new FieldReader(value);
+        var builder = new FrozenExtent.Builder();
+        for (var i = 0; i < Limits.ExtentPages; i++)
+        {
+            var state = (SlotState)reader.Byte();
+            if (state == SlotState.Absent)
+                continue;
+            var layer = new LayerId(new(reader.Varint()), checked((uint)reader.Varint()));
+            var version = reader.Varint();
+            var blob = new BlobId(reader.UInt32(), checked((uint)reader.Varint()));
+            builder.Set(i, new(layer, new(state, version, blob, reader.Byte(), reader.Byte(), reader.UInt32())));
+        }
+
+        return builder.Build();
+    }
+}

@@ -1,0 +1,174 @@
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Family;
+using VmoCluster.Core.Live;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>
+/// Grants extents of this VMO to silos whose live clones look through it, and recalls them before it changes what they show. A silo's session
+/// is in the record before its first grant, so that a later owner knows whom to ask. While a change of an extent waits for its recall, or
+/// flies, the extent is not granted.
+/// </summary>
+internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue queue)
+{
+    private const int WaitingMax = 4096;
+
+    private readonly Dictionary<ulong, HashSet<ulong>> _holders = [];
+    private readonly List<PendingGrant> _waiting = [];
+
+    // Extents that a change asked back: not granted again before that change has had its turn.
+    private readonly HashSet<ulong> _closing = [];
+
+    // Sessions that may hold anything, from before this owner.
+    private readonly HashSet<ulong> _unknown = [.. state.Record.Holders];
+    private Recall? _recall;
+    private bool _isRegistering;
+
+    /// <summary>Whether any silo may hold anything.</summary>
+    public bool HasHolders => _holders.Count > 0 || _unknown.Count > 0;
+
+    public void Ask(Ticket ticket, GrantCall call)
+    {
+        if (_waiting.Count >= WaitingMax)
+            Refuse(ticket, new(VmoStatus.ShouldWait, $"{WaitingMax} grants are waited for, the most", 50));
+        else
+            _waiting.Add(new(this, ticket, call));
+    }
+
+    /// <summary>Serves those who wait, as far as they can be.</summary>
+    public void Pump()
+    {
+        if (_waiting.Count == 0 || state.IsEnded)
+            return;
+        foreach (var pending in _waiting.ToArray())
+        {
+            if (pending.LoadsPending == 0)
+                pending.Resume();
+        }
+    }
+
+    /// <summary>Whether a change of these pages may be made now. False: what shows them elsewhere is being recalled.</summary>
+    public bool MayChange(PageRange pages)
+    {
+        if (pages.IsEmpty || !HasHolders)
+            return true;
+        var extents = _holders.Keys.Where(extent => ExtentOf(extent).Overlaps(pages)).ToList();
+        if (extents.Count == 0 && _unknown.Count == 0)
+            return true;
+        _closing.UnionWith(extents);
+        if (_recall is not null)
+            return false;
+        _recall = _unknown.Count > 0
+            ? new([.. _unknown], null)
+            : new([.. extents.SelectMany(extent => _holders[extent]).Distinct()], extents);
+        state.Effects.Add(_recall);
+        return false;
+    }
+
+    public void Recalled(RecallDone input)
+    {
+        if (!ReferenceEquals(input.Recall, _recall))
+            return;
+        _recall = null;
+        // Not all could be asked: asked again by the change that still waits.
+        if (!input.Outcome.IsOk)
+            return;
+        if (input.Recall.Extents is null)
+        {
+            _unknown.Clear();
+            _holders.Clear();
+            return;
+        }
+
+        foreach (var extent in input.Recall.Extents)
+            _holders.Remove(extent);
+    }
+
+    /// <summary>A batch of changes has come to its end: what it asked back may be granted again.</summary>
+    public void Reopen() => _closing.Clear();
+
+    public void EndAll(Outcome outcome)
+    {
+        foreach (var pending in _waiting)
+            Refuse(pending.Ticket, outcome);
+        _waiting.Clear();
+    }
+
+    private static PageRange ExtentOf(ulong extent) => new(new(extent * Limits.ExtentPages), Limits.ExtentPages);
+
+    private void Refuse(Ticket ticket, Outcome outcome) => state.Effects.Add(new Answer(ticket, new GrantReply { Outcome = outcome }, FromMemory: false));
+
+    private bool IsClosed(ulong extent) => _closing.Contains(extent) || queue.IsChanging(ExtentOf(extent)) || (_recall is { } recall && (recall.Extents is null || recall.Extents.Contains(extent)));
+
+    // False: the session's commit is on its way.
+    private bool IsRegistered(ulong session)
+    {
+        if (state.Record.Holders.Contains(session))
+            return true;
+        if (!_isRegistering)
+        {
+            _isRegistering = true;
+            queue.Enqueue(new HolderChange(session, state.Now) { IsInternal = true, Done = () => _isRegistering = false }, _ => { });
+        }
+
+        return false;
+    }
+
+    private sealed class PendingGrant(GrantDesk desk, Ticket ticket, GrantCall call) : ILoadWaiter
+    {
+        private Outcome _failure;
+
+        public Ticket Ticket => ticket;
+
+        public int LoadsPending { get; set; }
+
+        public void PageArrived(in PageKey key, byte[]? page)
+        {
+        }
+
+        public void LoadFailed(Outcome outcome) => _failure = outcome;
+
+        public void Resume()
+        {
+            if (!_failure.IsOk)
+            {
+                desk._waiting.Remove(this);
+                desk.Refuse(ticket, _failure);
+                return;
+            }
+
+            if (desk.IsClosed(call.Extent) || !desk.IsRegistered(call.Session))
+                return;
+            var pages = ExtentOf(call.Extent);
+            if (desk.NeedLeaves(pages, this) || desk.NeedBelow(pages, this))
+                return;
+            desk._waiting.Remove(this);
+            desk.Give(ticket, call);
+        }
+    }
+
+    private bool NeedLeaves(PageRange pages, ILoadWaiter waiter) => loads.NeedLeaves(pages, waiter);
+
+    private bool NeedBelow(PageRange pages, ILoadWaiter waiter) => loads.NeedBelow(pages, BelowNeed.OwnStack, waiter);
+
+    private void Give(Ticket ticket, GrantCall call)
+    {
+        var size = state.Layer.Size / Limits.PageBytes;
+        var first = call.Extent * Limits.ExtentPages;
+        var builder = new FrozenExtent.Builder();
+        for (var i = 0; i < Limits.ExtentPages && first + (ulong)i < size; i++)
+            builder.Set(i, state.Sight.SeeOwnStack(first + (ulong)i));
+        if (!_holders.TryGetValue(call.Extent, out var holders))
+            _holders.Add(call.Extent, holders = []);
+        holders.Add(call.Session);
+        var isLive = state.Record.Meta.Kind == VmoKind.Live;
+        state.Effects.Add(new Answer(ticket, new GrantReply
+        {
+            Shown = GrantCodec.Encode(builder.Build()),
+            Size = size,
+            Parent = isLive ? state.Record.Meta.Parent : Koid.None,
+            ParentOffset = isLive ? state.Record.Meta.Offset / Limits.PageBytes : 0,
+        }, FromMemory: true));
+    }
+}
