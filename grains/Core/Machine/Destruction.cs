@@ -31,7 +31,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 
     /// <summary>Whether it can go on only when others have told something.</summary>
     public bool IsWaiting => !_isBusy && IsParentTold && _isTopGone
-        && ((_frozen is > 0 and var frozen && state.Record.Users.ContainsKey(frozen)) || (_frozen == 0 && state.Record.Children.Count > 0));
+        && ((_frozen is > 0 and var frozen && state.Record.Users.ContainsKey(frozen)) || (_frozen == 0 && _areHomesListed && _homes.Count == 0 && state.Record.Children.Count > 0));
 
     /// <summary>Whether the children are the parent's now, if there is one.</summary>
     public bool IsParentTold => _isParentTold || state.Record.Meta.Parent.IsNone;
@@ -49,7 +49,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
             FreeTop();
         else if (_frozen > 0)
             FreeFrozen();
-        else if (!TellHomes())
+        else if (!TellHomes() && state.Record.Children.Count == 0)
             Busy(new Erase([state.Layer.Id], state.Record.Ring.ToFields()));
     }
 
@@ -191,7 +191,8 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         return true;
     }
 
-    // False: all homes of layers it looked through know that it does not any more.
+    // False: all homes of layers it looked through know that it does not any more. They are told also while it waits for children that look
+    // through nothing of it: what only it looked through is not kept for their sake.
     private bool TellHomes()
     {
         if (!_areHomesListed)

@@ -155,7 +155,7 @@ internal sealed class LayerHead
         return writer.ToArray();
     }
 
-    private static List<BlobId> DecodeBlobs(ReadOnlySpan<byte> value)
+    internal static List<BlobId> DecodeBlobs(ReadOnlySpan<byte> value)
     {
         var blobs = new List<BlobId>();
         if (value.IsEmpty)
@@ -166,6 +166,17 @@ internal sealed class LayerHead
         for (var left = reader.Count(); left > 0; left--)
             blobs.Add(new(reader.UInt32(), checked((uint)reader.Varint())));
         return blobs;
+    }
+
+    /// <summary>The nonce of the last writer and its next counter; zero if nothing was written.</summary>
+    internal static BlobId DecodeBlobCounter(ReadOnlySpan<byte> value)
+    {
+        if (value.IsEmpty)
+            return default;
+        var reader = new FieldReader(value);
+        return reader.Byte() is var format and not 1
+            ? throw new InvalidDataException($"a layer's blob counter has format {format}, this is for format 1")
+            : new(reader.UInt32(), checked((uint)reader.Varint()));
     }
 
     // The owner before may have written the blobs of one commit that never came. Its counters ran on from the one stored, by at most the

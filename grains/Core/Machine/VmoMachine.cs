@@ -68,6 +68,9 @@ public sealed class VmoMachine
     /// <summary>The parent it was made with; None for a root.</summary>
     public Koid Parent => _state.Record.Meta.Parent;
 
+    /// <summary>Whether anything lies under its top layer.</summary>
+    public bool LooksBelow => _state.Sight.HasBelow;
+
     /// <summary>Changes waiting.</summary>
     public int QueuedCount => _queue.Count;
 

@@ -1,0 +1,189 @@
+using CsCheck;
+using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
+using VmoCluster.Core.Record;
+using VmoCluster.Core.Store;
+using VmoCluster.Core.Tests.Sim;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Core.Tests;
+
+/// <summary>P7: the bytes charged to all VMOs add up to the bytes stored, and what would be freed is what goes.</summary>
+public class FamilyBooksTests
+{
+    private const ulong Page = Limits.PageBytes;
+
+    private static readonly long Iterations = long.TryParse(Environment.GetEnvironmentVariable("VMO_ITERATIONS"), out var iterations) ? iterations : 300;
+
+    public sealed record Act(string Kind, int Who, int First, int Pages);
+
+    private static readonly Gen<Act> AnyAct = Gen.Select(
+        Gen.Frequency(
+            (8, Gen.Const("write")), (2, Gen.Const("decommit")), (1, Gen.Const("commit")), (1, Gen.Const("resize")), (7, Gen.Const("snapshot")), (4, Gen.Const("close")), (1, Gen.Const("crash"))),
+        Gen.Int[0, 1000], Gen.Int[0, 63], Gen.Int[1, 30]).Select((kind, who, first, pages) => new Act(kind, who, first, pages));
+
+    [Fact]
+    public void P7_Charges_add_up_to_what_is_stored_and_what_would_be_freed_goes() =>
+        AnyAct.Array[1, 40].Select(Gen.Int[0, 1 << 20]).Sample(Run, iter: Iterations);
+
+    [Fact]
+    public void The_remainder_of_an_even_split_goes_to_the_lowest_koid()
+    {
+        var family = new SimFamily(1);
+        var root = family.CreateRoot(64 * Page);
+        family.Write(root, 0, Filled(1));
+        var children = family.Clone(root, 2, new CloneSpec { Kind = VmoKind.Snapshot, Size = 64 * Page }).Handles;
+        var books = Fill(family, [root.Koid, .. children.Select(child => child.Koid)]);
+        Assert.Equal([1366ul, 1365, 1365], new[] { root.Koid, children[0].Koid, children[1].Koid }.Select(books.ChargedTo));
+        Assert.Equal([(root.Koid, 1366ul), (children[0].Koid, 1365), (children[1].Koid, 1365)], books.Split(new(root.Koid, 1), Page));
+        Assert.Equal(0ul, books.FreedWith(root.Koid));
+    }
+
+    [Fact]
+    public void The_last_of_a_thousand_levels_pays_for_all_of_them_when_the_others_are_closed()
+    {
+        const int levels = 1000;
+        var family = new SimFamily(2);
+        var last = family.CreateRoot(64 * Page);
+        for (var level = 0; level < levels; level++)
+        {
+            Assert.Equal(Outcome.Ok, family.Write(last, (ulong)(level % 64) * Page, Filled(1)));
+            var (outcome, _, handles) = family.Clone(last, 1, new CloneSpec { Kind = VmoKind.Snapshot, Size = 64 * Page });
+            Assert.Equal(Outcome.Ok, outcome);
+            Assert.Equal(Outcome.Ok, family.Close(last));
+            last = handles[0];
+        }
+
+        family.RunSome(100_000);
+        var books = Fill(family, [last.Koid]);
+        Assert.Equal(levels * Page, books.ChargedTo(last.Koid));
+        Assert.Equal(levels * Page, books.FreedWith(last.Koid));
+    }
+
+    private static void Run(Act[] acts, int seed)
+    {
+        var family = new SimFamily(seed);
+        var members = new List<VmoHandle> { family.CreateRoot(64 * Page) };
+        foreach (var act in acts)
+            Do(family, members, act);
+        family.Settle();
+        CheckSum(family, members);
+        var random = new Random(seed);
+        while (members.Count > 0)
+        {
+            var at = random.Next(members.Count);
+            var would = Fill(family, [members[at].Koid]).FreedWith(members[at].Koid);
+            var before = StoredBytes(family);
+            Assert.Equal(Outcome.Ok, family.Close(members[at]));
+            members.RemoveAt(at);
+            family.Settle();
+            Assert.Equal(would, before - StoredBytes(family));
+            CheckSum(family, members);
+        }
+    }
+
+    private static void CheckSum(SimFamily family, List<VmoHandle> members)
+    {
+        var books = Fill(family, members.Select(member => member.Koid));
+        Assert.Equal(StoredBytes(family), members.Aggregate(0ul, (sum, member) => sum + books.ChargedTo(member.Koid)));
+    }
+
+    private static FamilyBooks Fill(SimFamily family, IEnumerable<Koid> koids)
+    {
+        var books = new FamilyBooks();
+        foreach (var koid in koids)
+            books.Ask(koid);
+        while (books.NeededLayers.Count > 0 || books.NeededMembers.Count > 0)
+        {
+            foreach (var koid in books.NeededMembers.ToList())
+                books.Take(koid, family.Store.Exists(koid) ? Member(family, koid) : null);
+            foreach (var layer in books.NeededLayers.ToList())
+                books.Take(layer, Layer(family, layer));
+        }
+
+        return books;
+    }
+
+    private static FamilyMember Member(SimFamily family, Koid koid)
+    {
+        var record = VmoRecord.Decode(family.Store.LoadRecord(koid));
+        var top = Layer(family, record.Top)!;
+        while (top.Next != 0)
+            top = Layer(family, new(koid, top.Next))!;
+        return new(record, top);
+    }
+
+    private static LayerSummary? Layer(SimFamily family, LayerId layer) =>
+        family.Store.LoadLayer(layer, LayerSummary.Names) is { } stored ? LayerSummary.Decode(layer, stored) : null;
+
+    // Counted slot by slot, without the sums that heads keep. The top of a dying VMO is freed.
+    private static ulong StoredBytes(SimFamily family)
+    {
+        var pages = 0ul;
+        foreach (var id in family.Store.Layers)
+        {
+            if (!family.Store.Exists(id.Home) || (Member(family, id.Home) is { IsDying: true } member && member.Top.Id == id))
+                continue;
+            var runs = Layer(family, id)!.Runs;
+            foreach (var field in family.Store.Scan(id))
+            {
+                FieldNames.TryReadLeaf(field.Name.Span, out var number);
+                if (LeafCodec.Decode(field.Value.Span) is not { } leaf)
+                    continue;
+                for (var i = 0; i < Limits.LeafPages; i++)
+                {
+                    var page = new PageIndex((number * Limits.LeafPages) + (ulong)i);
+                    if (leaf[i].IsStored && !runs.Any(run => run.IsClearing && run.Version > leaf[i].Version && run.Range.Contains(page)))
+                        pages++;
+                }
+            }
+        }
+
+        return pages * Page;
+    }
+
+    private static byte[] Filled(int pages)
+    {
+        var data = new byte[pages * (int)Page];
+        Array.Fill(data, (byte)7);
+        return data;
+    }
+
+    private static void Do(SimFamily family, List<VmoHandle> members, Act act)
+    {
+        var at = act.Who % members.Count;
+        var size = family.Info(members[at]).Size;
+        var offset = Math.Min((ulong)act.First * Page, size);
+        var pages = Math.Min((ulong)act.Pages, (size - offset) / Page);
+        switch (act.Kind)
+        {
+            case "write":
+                Assert.Equal(Outcome.Ok, family.Write(members[at], offset, Filled((int)pages)));
+                break;
+            case "decommit":
+                Assert.Equal(Outcome.Ok, family.Op(members[at], VmoOp.Decommit, offset, pages * Page));
+                break;
+            case "commit":
+                Assert.Equal(Outcome.Ok, family.Op(members[at], VmoOp.Commit, offset, pages * Page));
+                break;
+            case "resize":
+                Assert.Equal(Outcome.Ok, family.SetSize(members[at], (ulong)(act.First + act.Pages) * Page));
+                break;
+            case "snapshot" when members.Count < 12:
+                var (outcome, _, handles) = family.Clone(members[at], 1 + (act.Who % 3), new CloneSpec { Kind = VmoKind.Snapshot, Offset = (ulong)act.First * Page, Size = (ulong)act.Pages * 2 * Page });
+                Assert.True(outcome.IsOk, outcome.ToString());
+                members.AddRange(handles);
+                break;
+            case "close" when members.Count > 1:
+                Assert.Equal(Outcome.Ok, family.Close(members[at]));
+                members.RemoveAt(at);
+                break;
+            case "crash":
+                family.Crash();
+                break;
+        }
+
+        family.RunSome(act.Who % 5);
+    }
+}
