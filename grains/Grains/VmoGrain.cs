@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Orleans.Concurrency;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
+using VmoCluster.Grains.Families;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Grains;
@@ -77,9 +78,13 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             ticket => new WritePieceInput(ticket, piece), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
-    public ValueTask<VmoReply> CallAsync(VmoCall call, CancellationToken cancellation) => call is InfoCall { Topic: InfoTopic.Vmo } info
-        ? InfoAsync(info)
-        : AskAsync(call);
+    public ValueTask<VmoReply> CallAsync(VmoCall call, CancellationToken cancellation) => call switch
+    {
+        InfoCall { Topic: InfoTopic.Vmo } info => InfoAsync(info),
+        TreeCall tree => TreeAsync(tree, cancellation),
+        ExplainCall explain => ExplainAsync(explain, cancellation),
+        _ => AskAsync(call),
+    };
 
     /// <inheritdoc/>
     public async ValueTask<Outcome> TellAsync(KinMessage message)
@@ -105,14 +110,34 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     private async ValueTask<VmoReply> InfoAsync(InfoCall call)
     {
         var reply = await AskAsync(call);
+        // A root over nothing pays for itself alone, and knows it.
+        if (reply.Info is { } charged && (charged.Kind != VmoKind.Root || _shell is { Machine.LooksBelow: true }))
+            reply = await FamilyAnswers.ChargeAsync(_services.Store, reply, charged);
         // A snapshot whose parent is closed belongs to the nearest ancestor that lives.
         return reply.Info is { Kind: VmoKind.Snapshot, Parent.IsNone: false } info
             ? reply.With(info with { Parent = await _services.Kin.NearestLivingAsync(info.Parent) })
             : reply;
     }
 
-    private ValueTask<VmoReply> AskAsync(VmoCall call) =>
-        new(AskAsync(CallNames.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
+    // Who may count the handles may see the family.
+    private async ValueTask<VmoReply> TreeAsync(TreeCall call, CancellationToken cancellation)
+    {
+        var allowed = await AskAsync(new InfoCall(call.Head, InfoTopic.HandleCount), CallNames.Of(call));
+        return allowed.Outcome.IsOk ? await FamilyAnswers.TreeAsync(_services.Store, Koid, call.After, cancellation) : new() { Outcome = allowed.Outcome };
+    }
+
+    // Who may read the page may know where it comes from.
+    private async ValueTask<VmoReply> ExplainAsync(ExplainCall call, CancellationToken cancellation)
+    {
+        var offset = call.Page > ulong.MaxValue / Limits.PageBytes ? ulong.MaxValue : call.Page * Limits.PageBytes;
+        var read = await AskAsync(CallNames.Of(call), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
+            ticket => new ReadInput(ticket, new() { Head = call.Head, Items = [new(offset, 1)] }), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp());
+        var outcome = read.Outcomes is [var first, ..] ? first : Outcome.Ok;
+        return outcome.IsOk ? await FamilyAnswers.ExplainAsync(_services.Store, Koid, call.Page, cancellation) : new() { Outcome = outcome };
+    }
+
+    private ValueTask<VmoReply> AskAsync(VmoCall call, string? name = null) =>
+        new(AskAsync(name ?? CallNames.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
             ticket => new CallInput(ticket, call), reply => reply.Outcome.Status, call.Head.Request, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
