@@ -1,4 +1,3 @@
-using VmoCluster.Client;
 using VmoCluster.Harness;
 using VmoCluster.Messages;
 using Xunit;
