@@ -18,6 +18,7 @@ public sealed class SimFamily
     private readonly SimSilo[] _silos = new SimSilo[SiloCount];
     private readonly Dictionary<Koid, SimSilo> _homes = [];
     private readonly List<Func<bool>> _tasks = [];
+    private readonly List<(Koid Asked, SimTicket Ticket)> _asked = [];
     private readonly Dictionary<Koid, VmoMachine> _machines = [];
     private readonly List<(Koid Koid, VmoEffect Effect)> _pending = [];
     private readonly List<(int After, Action Run)> _late = [];
@@ -165,6 +166,9 @@ public sealed class SimFamily
         {
             _machines.Remove(koid);
             _homes.Remove(koid);
+            // Whoever asked it is told by the messaging that nobody answers.
+            foreach (var (_, ticket) in _asked.Where(asked => asked.Asked == koid && asked.Ticket.Reply is null).ToArray())
+                ticket.Reply = ticket.Lost;
         }
 
         _silos[which] = NewSilo();
@@ -214,7 +218,11 @@ public sealed class SimFamily
     private void Deliver(Koid koid, SimTicket ticket, Func<Ticket, VmoInput> input)
     {
         if (Open(koid) is not null)
+        {
+            _asked.RemoveAll(asked => asked.Ticket.Reply is not null);
+            _asked.Add((koid, ticket));
             Step(koid, input(ticket));
+        }
         else
             ticket.Reply = VmoReply.Fail(VmoStatus.BadHandle, "gone");
     }
@@ -362,7 +370,7 @@ public sealed class SimFamily
                 continue;
             missing++;
             var mark = silo.Grants.Mark(vmo);
-            var ticket = new SimTicket();
+            var ticket = new SimTicket { Lost = new GrantReply { Outcome = new(VmoStatus.Io, "lost") } };
             ticket.Replied = reply => _tasks.Add(() =>
             {
                 if (reply is GrantReply { Outcome.IsOk: true } given)

@@ -1,4 +1,5 @@
 using VmoCluster.Core.Machine;
+using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Tests.Sim;
 
@@ -19,4 +20,7 @@ public sealed class SimTicket : Ticket
     }
 
     public Action<object>? Replied { get; set; }
+
+    /// <summary>What it is told when the one asked dies.</summary>
+    public object Lost { get; init; } = VmoReply.Fail(VmoStatus.Io, "lost");
 }
