@@ -1,4 +1,5 @@
 using VmoCluster.Core.Requests;
+using VmoCluster.Core.Store;
 using VmoCluster.Core.Tests.Sim;
 using VmoCluster.Messages;
 
@@ -55,6 +56,42 @@ public class RepeatedRequestTests
         vmo.Reopen();
         Assert.Equal(VmoRights.Read, vmo.Call(call).Rights);
         Assert.Equal(2, vmo.Info().HandleCount);
+    }
+
+    // A replace that asks for too much ends its source all the same (E18). Its repeat used to hear that there is no such handle.
+    [Fact]
+    public void A_replace_that_was_refused_and_ended_its_handle_is_refused_again_in_the_same_way()
+    {
+        var vmo = new SimVmo(6, 4096);
+        var handle = new HandleSecret(1, 1);
+        Assert.True(vmo.Call(new DuplicateCall(vmo.Head(vmo.Secret, vmo.NextRequest()), handle, VmoRights.Read, 0, null)).Outcome.IsOk);
+        var call = new ReplaceCall(vmo.Head(handle, vmo.NextRequest()), new(2, 2), VmoRights.Write);
+        Assert.Equal(VmoStatus.InvalidArgs, vmo.Call(call).Outcome.Status);
+        Assert.Equal(VmoStatus.InvalidArgs, vmo.Call(call).Outcome.Status);
+        vmo.Reopen();
+        Assert.Equal(VmoStatus.InvalidArgs, vmo.Call(call).Outcome.Status);
+        Assert.Equal(VmoStatus.BadHandle, vmo.Call(call with { Head = vmo.Head(handle, vmo.NextRequest()) }).Outcome.Status);
+        Assert.Equal(1, vmo.Info().HandleCount);
+
+        // The last handle: what is left is the tombstone, and it remembers.
+        var last = new ReplaceCall(vmo.Head(vmo.Secret, vmo.NextRequest()), new(2, 2), VmoRights.Execute);
+        Assert.Equal(VmoStatus.InvalidArgs, vmo.Call(last).Outcome.Status);
+        vmo.Settle();
+        var tombstone = new StoredHash(default, 0, vmo.Store.Tombstone);
+        Assert.Equal(VmoStatus.InvalidArgs, Machine.VmoMachine.FromTombstone(tombstone, last.Head.Request).Status);
+        Assert.Equal(VmoStatus.BadHandle, Machine.VmoMachine.FromTombstone(tombstone, vmo.NextRequest()).Status);
+    }
+
+    [Fact]
+    public void A_replace_that_is_refused_while_another_owns_the_vmo_is_not_told_that_its_handle_ended()
+    {
+        var vmo = new SimVmo(7, 4096);
+        vmo.Store.TakeOver(vmo.Store.Owner.Next(8, 9));
+        var call = new ReplaceCall(vmo.Head(vmo.Secret, vmo.NextRequest()), new(2, 2), VmoRights.Execute);
+        Assert.Equal(VmoStatus.Io, vmo.Call(call).Outcome.Status);
+        vmo.Reopen();
+        Assert.Equal(1, vmo.Info().HandleCount);
+        Assert.Equal(VmoStatus.InvalidArgs, vmo.Call(call).Outcome.Status);
     }
 
     [Fact]

@@ -81,6 +81,12 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
                 return;
             }
 
+            if (ring.IsRefused(request))
+            {
+                Refuse(change, addWaiters, RefusedBefore(request));
+                return;
+            }
+
             if (ring.TryFind(request, out var entry))
             {
                 Refuse(change, addWaiters, entry.Digest == change.Digest ? Outcome.Ok : Reused(request), AgainOf(change, entry));
@@ -449,7 +455,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         {
             _recordFlight = null;
             foreach (var (change, decided, _) in record.Decided)
-                Settle(change, decided.IsOk ? outcome : decided, null, isDurable: false);
+                Settle(change, decided.IsOk || record.HasEffect(change) ? outcome : decided, null, isDurable: false);
         }
     }
 
@@ -511,6 +517,9 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     };
 
     private static Outcome Reused(RequestId request) => new(VmoStatus.InvalidArgs, $"request {request} was used before with another body");
+
+    /// <summary>The answer to a repeat of what was refused and yet changed something. Another body is refused with the same status.</summary>
+    public static Outcome RefusedBefore(RequestId request) => new(VmoStatus.InvalidArgs, $"request {request} was refused before, and ended its handle");
 
     private static Outcome Lost { get; } = new(VmoStatus.Io, "the VMO has moved to another silo; nothing of this call was done here", 50);
 }

@@ -24,6 +24,7 @@ internal sealed class RecordBatch
     private readonly List<RingEntry> _answered = [];
     private readonly Dictionary<string, int> _calls = new(StringComparer.Ordinal);
     private readonly List<uint> _ended = [];
+    private readonly HashSet<Change> _effective = [];
     private string _name;
     private VmoSignals _signals;
     private uint _nextHandle;
@@ -100,9 +101,18 @@ internal sealed class RecordBatch
             if (!change.Head.Request.IsNone)
                 _answered.Add(new(change.Head.Request, change.Digest, result));
         }
+        else if (result == RequestRing.Refused)
+        {
+            _effective.Add(change);
+            if (!change.Head.Request.IsNone)
+                _answered.Add(new(change.Head.Request, change.Digest, result));
+        }
 
         return true;
     }
+
+    /// <summary>Whether what a change was told is true only when the batch is durable, although it was refused.</summary>
+    public bool HasEffect(Change change) => _effective.Contains(change);
 
     /// <summary>The commit; null if nothing is to be stored.</summary>
     public StoreCommit? Finish(Owner owner)
@@ -328,9 +338,9 @@ internal sealed class RecordBatch
             return (outcome, null, 0);
         if (!HandleRights.TryNarrow(handle!.Rights, call.Rights, out var rights) || call.NewSecret.IsNone || _handles.Has(call.NewSecret.Hash()))
         {
-            // E18: the source is gone in every case but BAD_HANDLE.
+            // E18: the source is gone in every case but BAD_HANDLE. A repeat must hear of it, too.
             End(handle.Number, _handles.Close(handle.Number));
-            return (TooMuch(call.Rights, handle.Rights), null, 0);
+            return (TooMuch(call.Rights, handle.Rights), null, RequestRing.Refused);
         }
 
         Put(handle with { Hash = call.NewSecret.Hash(), Rights = rights, ConfirmByMs = _now.UnixMs + Limits.ConfirmWithinMs });

@@ -132,7 +132,9 @@ public sealed class VmoMachine
                 ring.Load(slot, field.Value.Span);
         }
 
-        return !request.IsNone && ring.TryFind(request, out _) ? Outcome.Ok : Authority.BadHandle;
+        if (request.IsNone || !ring.TryFind(request, out _))
+            return Authority.BadHandle;
+        return ring.IsRefused(request) ? ChangeQueue.RefusedBefore(request) : Outcome.Ok;
     }
 
     /// <summary>Reads from memory alone, with no effects; null: not all of it is here, take a step.</summary>

@@ -16,6 +16,9 @@ public sealed class RequestRing
     /// <summary>Live entries at the most; more are refused with ShouldWait. About 64 bytes each.</summary>
     public const int EntriesMax = 32_768;
 
+    /// <summary>The result of a request that was refused and yet changed something: neither rights nor a koid.</summary>
+    public const ulong Refused = ulong.MaxValue;
+
     private readonly Dictionary<RequestId, RingEntry> _entries = [];
     private readonly List<RingEntry>[] _slots = new List<RingEntry>[SlotCount];
 
@@ -49,6 +52,9 @@ public sealed class RequestRing
 
     /// <summary>The answer given before.</summary>
     public bool TryFind(RequestId request, out RingEntry entry) => _entries.TryGetValue(request, out entry);
+
+    /// <summary>Whether the answer given before was a refusal that changed something.</summary>
+    public bool IsRefused(RequestId request) => TryFind(request, out var entry) && entry.Result == Refused;
 
     /// <summary>
     /// Whether a request that is not found must not be run: its client had the answer already, or it is older than what is remembered.
