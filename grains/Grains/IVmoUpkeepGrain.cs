@@ -17,6 +17,10 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
     [Alias("Tell")]
     ValueTask<Outcome> TellAsync(KinMessage message);
 
+    /// <summary>A silo asks to hold what this VMO's own layers show in an extent.</summary>
+    [Alias("Grant")]
+    ValueTask<GrantReply> GrantAsync(GrantCall call, IGrantHolder holder);
+
     /// <summary>This VMO if it still lives, else the nearest of its ancestors that does; None if none does (HEAD's re-homing).</summary>
     [Alias("Nearest")]
     ValueTask<Koid> NearestLivingAsync();

@@ -95,6 +95,14 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     /// <inheritdoc/>
+    public ValueTask<GrantReply> GrantAsync(GrantCall call, IGrantHolder holder)
+    {
+        _services.Holders.Note(call.Session, holder);
+        return new(AskAsync("grant", new PendingReply<GrantReply>(outcome => new() { Outcome = outcome }),
+            ticket => new GrantInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp()));
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<Koid> NearestLivingAsync()
     {
         var opened = await OpenAsync();

@@ -1,3 +1,4 @@
+using VmoCluster.Core.Live;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -15,6 +16,9 @@ public static class VmoGrainRegistration
         services.AddSingleton(new PageCache(options.PageCacheBytes));
         services.AddSingleton(new MapBudget(options.MapBytes));
         services.AddSingleton<FrozenMaps>();
+        services.AddSingleton<HeldGrants>();
+        services.AddSingleton<LiveViews>();
+        services.AddSingleton<GrantHolders>();
         services.AddSingleton<Kin>();
         services.AddSingleton<KoidSource>();
         services.AddSingleton<GrainTelemetry>();

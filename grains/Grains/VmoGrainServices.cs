@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 
@@ -6,7 +7,7 @@ namespace VmoCluster.Grains;
 
 /// <summary>What the VMO grains of a silo share.</summary>
 public sealed class VmoGrainServices(
-    IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, FrozenMaps frozen, Kin kin, KoidSource koids,
+    IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, FrozenMaps frozen, HeldGrants held, LiveViews live, GrantHolders holders, Kin kin, KoidSource koids,
     GrainTelemetry telemetry, TimeProvider time, ILoggerFactory loggers)
 {
     public IPageStore Store { get; } = store;
@@ -15,11 +16,13 @@ public sealed class VmoGrainServices(
     public IOwnership Ownership { get; } = ownership;
     public PageCache Cache { get; } = cache;
     public MapBudget Maps { get; } = maps;
+    public LiveViews Live { get; } = live;
+    public GrantHolders Holders { get; } = holders;
     public Kin Kin { get; } = kin;
     public FrozenMaps Frozen { get; } = frozen;
 
     /// <summary>What the machines share.</summary>
-    public SiloMemory Memory { get; } = new(cache, maps, frozen);
+    public SiloMemory Memory { get; } = new(cache, maps, frozen, held);
     public KoidSource Koids { get; } = koids;
     public GrainTelemetry Telemetry { get; } = telemetry;
     public TimeProvider Time { get; } = time;

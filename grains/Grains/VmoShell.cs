@@ -125,6 +125,12 @@ internal sealed class VmoShell : IDisposable
                 case LoadFrozen load:
                     _ = LoadAsync(load);
                     break;
+                case LoadLive load:
+                    _ = LoadAsync(load);
+                    break;
+                case Recall recall:
+                    _ = RecallAsync(recall);
+                    break;
                 case LoadHead load:
                     _ = LoadAsync(load);
                     break;
@@ -241,6 +247,20 @@ internal sealed class VmoShell : IDisposable
         }
     }
 
+    private async Task LoadAsync(LoadLive load)
+    {
+        var (view, outcome) = await _services.Live.LoadAsync(load.Parent, load.Extent);
+        Feed(new LiveLoaded(load, view, outcome));
+    }
+
+    private async Task RecallAsync(Recall recall)
+    {
+        var outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Extents);
+        if (!outcome.IsOk)
+            GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "taking back what other silos hold", outcome.Message ?? "");
+        Feed(new RecallDone(recall, outcome));
+    }
+
     private async Task LoadAsync(LoadHead load)
     {
         try
@@ -308,10 +328,13 @@ internal sealed class VmoShell : IDisposable
     private async Task CommitAsync(SendCommit send)
     {
         var commit = send.Commit;
-        // Not sent: as good as refused by the fence, for whoever made us give up goes on to take the VMO.
-        if (_isGivenUp)
+        // Not sent: as good as refused by the fence, for whoever made us give up goes on to take the VMO. And what relies on others' pages
+        // relies on this silo's lease.
+        if (_isGivenUp || (send.Gates.Count > 0 && !IsValid))
         {
             await Task.Yield();
+            if (_stopped.IsCancellationRequested)
+                LeaveGates(send);
             Feed(new CommitDone(CommitOutcome.Fenced));
             return;
         }
@@ -323,7 +346,17 @@ internal sealed class VmoShell : IDisposable
         activity?.SetTag("vmo.outcome", GrainTelemetry.NameOf(outcome)).Dispose();
         // What the machine begins now is for others.
         Activity.Current = null;
+        // The machine leaves the gates when it learns the outcome. If it has ended meanwhile, that is left to us; and if nobody knows the outcome,
+        // to the end of this silo's session, which every recall waits for.
+        if (_stopped.IsCancellationRequested && outcome != CommitOutcome.Unknown)
+            LeaveGates(send);
         Feed(new CommitDone(outcome));
+    }
+
+    private static void LeaveGates(SendCommit send)
+    {
+        foreach (var gate in send.Gates)
+            gate.Leave();
     }
 
     private async Task SettleAsync(SendSettle settle)

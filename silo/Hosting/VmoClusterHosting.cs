@@ -32,7 +32,7 @@ public static class VmoClusterHosting
         services.AddSingleton<SessionStates>();
         services.AddSingleton<SiloOwnership>()
             .AddSingleton<IOwnership>(provider => provider.GetRequiredService<SiloOwnership>())
-            .AddSingleton<ILetterDuty>(provider => provider.GetRequiredService<SiloOwnership>());
+            .AddSingleton<ILetterDuty, SiloDuty>();
         services.AddSingleton(new SessionKeeperOptions($"{options.SiloName} {Environment.MachineName} pid {Environment.ProcessId}", store.IsOurs));
         services.AddSingleton<NodeHealth>();
         services.AddVmoGrains(new() { PageCacheBytes = options.PageCacheBytes, MapBytes = options.MapBytes });

@@ -26,6 +26,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     private uint _nextFrozen;
     private bool _isBusy;
     private UnlinkBlobs? _unlink;
+    private TellKin? _tell;
 
     public int LoadsPending { get; set; }
 
@@ -55,6 +56,8 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 
     public void Told(KinTold input)
     {
+        if (!ReferenceEquals(input.Tell, _tell))
+            return;
         _isBusy = false;
         if (!input.Outcome.IsOk)
             return;
@@ -208,7 +211,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         return true;
     }
 
-    private void Tell(Koid target, KinMessage message) => Busy(new TellKin(target, message));
+    private void Tell(Koid target, KinMessage message) => Busy(_tell = new TellKin(target, message));
 
     private void Busy(VmoEffect effect)
     {

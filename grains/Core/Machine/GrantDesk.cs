@@ -60,7 +60,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         if (_recall is not null)
             return false;
         _recall = _unknown.Count > 0
-            ? new([.. _unknown], null)
+            ? new([.. _unknown.Concat(_holders.Values.SelectMany(sessions => sessions)).Distinct()], null)
             : new([.. extents.SelectMany(extent => _holders[extent]).Distinct()], extents);
         state.Effects.Add(_recall);
         return false;

@@ -139,7 +139,7 @@ internal sealed partial class SiloOwnership(
     /// <inheritdoc/>
     public async Task DoAsync(Letter letter)
     {
-        // Drop and Retire: nothing is delegated or shared yet, so there is nothing to drop, and the deed is done.
+        // Retire: maps of a layer that was merged away are found out by its missing blobs; there is nothing to do for it.
         if (letter.Kind != LetterKind.GiveUp || !_table.TryGetValue(letter.Vmo, out var entry))
         {
             return;

@@ -411,7 +411,7 @@ public sealed class SimFamily
 
     private void Tell(Koid koid, TellKin tell)
     {
-        var ticket = new SimTicket();
+        var (ticket, machine) = (new SimTicket(), _machines[koid]);
         ticket.Replied = reply =>
         {
             // Gone altogether is as good as told.
@@ -420,8 +420,7 @@ public sealed class SimFamily
                 outcome = Outcome.Ok;
             if (_random.Next(100) < LostPercent)
                 outcome = new(VmoStatus.Io, "lost");
-            if (_machines.ContainsKey(koid))
-                Step(koid, new KinTold(tell, outcome));
+            Step(koid, new KinTold(tell, outcome), machine);
         };
         Deliver(tell.Target, ticket, at => new KinInput(at, tell.Message));
     }

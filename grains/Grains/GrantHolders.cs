@@ -1,0 +1,75 @@
+using System.Collections.Concurrent;
+using VmoCluster.Core.Live;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Grains;
+
+/// <summary>
+/// The silos that hold grants of this silo's VMOs, by session, and how to take grants back: at once where the silo answers, else by a letter that
+/// its session must acknowledge to live on.
+/// </summary>
+public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionStore sessions, TimeProvider time)
+{
+    private static readonly TimeSpan Direct = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+
+    // A letter is acknowledged, or its session dead, within lease and margin and a renewal; longer, and the store itself is in trouble.
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(2 * (Limits.SessionLeaseMs + Limits.SessionMarginMs));
+
+    private readonly ConcurrentDictionary<ulong, IGrantHolder> _holders = new();
+
+    /// <summary>How to reach a silo that asked for a grant.</summary>
+    public void Note(ulong holder, IGrantHolder reference) => _holders[holder] = reference;
+
+    /// <summary>Takes back what sessions hold of a VMO. Ok: none of them shows it any more.</summary>
+    public async Task<Outcome> RecallAsync(Koid vmo, IReadOnlyList<ulong> holders, IReadOnlyCollection<ulong>? extents)
+    {
+        var outcomes = await Task.WhenAll(holders.Select(holder => RecallAsync(vmo, holder, extents)));
+        return outcomes.FirstOrDefault(outcome => !outcome.IsOk);
+    }
+
+    private async Task<Outcome> RecallAsync(Koid vmo, ulong holder, IReadOnlyCollection<ulong>? extents)
+    {
+        try
+        {
+            if (holder == session.Id)
+            {
+                await own.RecallAsync(vmo, extents);
+                return Outcome.Ok;
+            }
+
+            if (_holders.TryGetValue(holder, out var reference))
+            {
+                await reference.RecallAsync(vmo, extents is null ? null : [.. extents]).WaitAsync(Direct, time);
+                return Outcome.Ok;
+            }
+        }
+        catch (Exception) // It did not answer, whatever the reason: the letter decides.
+        {
+            _holders.TryRemove(holder, out _);
+        }
+
+        return await WriteAsync(vmo, holder);
+    }
+
+    private async Task<Outcome> WriteAsync(Koid vmo, ulong holder)
+    {
+        try
+        {
+            var number = await sessions.SendLetterAsync(holder, LetterKind.Drop, vmo, "", CancellationToken.None);
+            for (var started = time.GetTimestamp(); number != 0 && time.GetElapsedTime(started) < Patience;)
+            {
+                var state = await sessions.ReadSessionAsync(holder, CancellationToken.None);
+                if (!state.Exists || state.IsDead || state.AckedLetter >= number)
+                    return Outcome.Ok;
+                await Task.Delay(Poll, time);
+            }
+
+            return number == 0 ? Outcome.Ok : new(VmoStatus.ShouldWait, $"a silo holds pages of VMO {vmo} and does not give them back", 500);
+        }
+        catch (StoreException failure)
+        {
+            return new(failure.Status, failure.Message, 200);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace VmoCluster.Grains;
+
+/// <summary>
+/// A silo that holds grants, as the VMOs that gave them reach it. Not a grain: a recall never waits behind a turn or a fault.
+/// </summary>
+[Alias("vmo.IGrantHolder"), GrainInterfaceType("vmo.grant-holder")]
+public interface IGrantHolder : IGrainObserver
+{
+    /// <summary>
+    /// Takes back extents of a VMO, or all. Done when nothing is shown through them on that silo and no commit relies on them.
+    /// </summary>
+    [Alias("Recall")]
+    Task RecallAsync(Koid vmo, ulong[]? extents);
+}

@@ -1,0 +1,108 @@
+using System.Collections.Concurrent;
+using VmoCluster.Core.Live;
+using VmoCluster.Core.Store;
+using VmoCluster.Messages;
+
+namespace VmoCluster.Grains;
+
+/// <summary>
+/// What live parents show, for all VMOs of this silo: asks each ancestor for its grant, puts the views together, and answers recalls. Concurrent
+/// misses of one extent are one walk.
+/// </summary>
+public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFactory grains) : IGrantHolder
+{
+    /// <summary>Walks over one extent before the caller is told to come again: its ancestors are changed faster than they can be asked.</summary>
+    private const int WalksMax = 20;
+
+    private readonly ConcurrentDictionary<(Koid Parent, ulong Extent), Lazy<Task<(LiveView? View, Outcome Outcome)>>> _walking = new();
+    private readonly Lock _lock = new();
+    private IGrantHolder? _self;
+
+    /// <inheritdoc/>
+    public Task RecallAsync(Koid vmo, ulong[]? extents) => grants.RecallAsync(vmo, extents);
+
+    /// <summary>A view of an extent of a live parent, or why there is none at present.</summary>
+    public async Task<(LiveView? View, Outcome Outcome)> LoadAsync(Koid parent, ulong extent)
+    {
+        var key = (parent, extent);
+        var walk = _walking.GetOrAdd(key, _ => new(() => Task.Run(() => WalkAsync(parent, extent))));
+        try
+        {
+            return await walk.Value;
+        }
+        finally
+        {
+            _walking.TryRemove(new(key, walk));
+        }
+    }
+
+    private IGrantHolder Self
+    {
+        get
+        {
+            lock (_lock)
+                return _self ??= grains.CreateObjectReference<IGrantHolder>(this);
+        }
+    }
+
+    private async Task<(LiveView? View, Outcome Outcome)> WalkAsync(Koid parent, ulong extent)
+    {
+        for (var walks = 0; walks < WalksMax; walks++)
+        {
+            var mine = session.Id;
+            if (mine == 0 || !session.IsValid(mine))
+                return (null, new(VmoStatus.ShouldWait, "the silo has no session at present", 200));
+            var walk = new LiveWalk(parent, extent);
+            while (walk.Needs.Count > 0)
+            {
+                var level = await Task.WhenAll(walk.Needs.Select(need => GrantAsync(need.Vmo, need.Extent, mine)));
+                foreach (var (grant, outcome) in level)
+                {
+                    if (grant is null)
+                        return (null, outcome);
+                }
+
+                walk.Take([.. level.Select(found => found.Grant!)]);
+            }
+
+            if (walk.Compose(mine) is { } view)
+            {
+                grants.Put(parent, extent, view);
+                return (view, Outcome.Ok);
+            }
+        }
+
+        return (null, new(VmoStatus.ShouldWait, $"an ancestor's pages changed {WalksMax} times while they were asked for", 20));
+    }
+
+    private async Task<(Grant? Grant, Outcome Outcome)> GrantAsync(Koid vmo, ulong extent, ulong mine)
+    {
+        for (var asked = 0; asked < WalksMax; asked++)
+        {
+            if (grants.Find(vmo, extent, mine) is { } held)
+                return (held, Outcome.Ok);
+            var mark = grants.Mark(vmo);
+            GrantReply reply;
+            try
+            {
+                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent), Self);
+            }
+            catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: not now.
+            {
+                return (null, new(VmoStatus.Io, $"VMO {vmo} could not be asked: {exception.Message}", 100));
+            }
+
+            if (!reply.Outcome.IsOk)
+                return (null, reply.Outcome);
+            var grant = new Grant
+            {
+                Vmo = vmo, Extent = extent, Session = mine, Shown = GrantCodec.Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
+            };
+            // An answer that a recall has overtaken may be older than that recall.
+            if (grants.TryAccept(grant, mark))
+                return (grant, Outcome.Ok);
+        }
+
+        return (null, new(VmoStatus.ShouldWait, $"VMO {vmo} took its pages back {WalksMax} times while they were asked for", 20));
+    }
+}
