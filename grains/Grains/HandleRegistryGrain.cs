@@ -1,6 +1,7 @@
 using Orleans.Concurrency;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
+using VmoCluster.Grains.Families;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Grains;
@@ -83,8 +84,19 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
     }
 
     /// <inheritdoc/>
-    public ValueTask<ScrubReply> ScrubAsync(ScrubCall scrub, CancellationToken cancellation) =>
-        new(new ScrubReply { Outcome = new(VmoStatus.NotSupported, "scrub is not there yet") });
+    public async ValueTask<ScrubReply> ScrubAsync(ScrubCall scrub, CancellationToken cancellation)
+    {
+        if (scrub.Caller is not { IsOperator: true })
+            return new() { Outcome = new(VmoStatus.AccessDenied, "only the operator may scrub; give the operator's credential") };
+        try
+        {
+            return await new Scrub(services.Store, services.Sessions, services.Time, scrub, cancellation).NextAsync();
+        }
+        catch (StoreException exception)
+        {
+            return new() { Outcome = new(exception.Status, exception.Message, 200) };
+        }
+    }
 
     private void Audit(string call, Koid koid, Caller? caller, VmoStatus status)
     {

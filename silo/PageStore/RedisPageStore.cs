@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using StackExchange.Redis;
 using VmoCluster.Core.Store;
@@ -12,6 +13,7 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
 {
     private const int UnlinkBatch = 512;
     private const int ScanBatch = 512;
+    private const int ScanKeysBatch = 1000;
 
     private readonly StoreConnection _commits = connections.Commits;
     private readonly IDatabase _reads = connections.Reads.Database;
@@ -270,6 +272,27 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
             if (portion.Length > 0)
                 yield return portion;
         }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<KeyPortion> ListKeysAsync(KeyPlace place, CancellationToken cancellation)
+    {
+        // In an order that stays: a place is a node's number and a cursor there.
+        var nodes = connections.Reads.Primaries.OrderBy(server => server.EndPoint.ToString(), StringComparer.Ordinal).ToArray();
+        if (place.Node >= nodes.Length)
+            return new([], null);
+        var answer = (RedisResult[])(await RunAsync(
+            "list-keys", 1, () => nodes[place.Node].ExecuteAsync("SCAN", place.Cursor.ToString(CultureInfo.InvariantCulture), "MATCH", keys.Contents, "COUNT", ScanKeysBatch), cancellation))!;
+        var cursor = ulong.Parse((string)answer[0]!, NumberStyles.None, CultureInfo.InvariantCulture);
+        var found = new List<StoredKey>();
+        foreach (var name in (string[])answer[1]!)
+        {
+            if (keys.Parse(name) is { } key)
+                found.Add(key);
+        }
+
+        KeyPlace? next = cursor != 0 ? place with { Cursor = cursor } : place.Node + 1 < nodes.Length ? new(place.Node + 1, 0) : null;
+        return new(found, next);
     }
 
     private async Task<RedisResult> EvaluateAsync(

@@ -40,8 +40,31 @@ internal sealed partial class StoreKeys
     public RedisKey Blob(LayerId layer, BlobId blob) =>
         string.Create(CultureInfo.InvariantCulture, $"{_prefix}{{{layer.Home.Value}}}:b:{layer.Number}:{blob.Nonce:x}.{blob.Counter:x}");
 
+    /// <summary>What all keys of layers and blobs match.</summary>
+    public string Contents => _prefix + "{*}:[lb]:*";
+
+    /// <summary>Reads the name of a layer or blob; null for any other.</summary>
+    public StoredKey? Parse(string key)
+    {
+        if (!key.StartsWith(_prefix, StringComparison.Ordinal) || Content().Match(key, _prefix.Length) is not { Success: true } match)
+            return null;
+        if (!ulong.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var koid)
+            || !uint.TryParse(match.Groups[3].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return null;
+        var layer = new LayerId(new(koid), number);
+        if (match.Groups[2].ValueSpan is "l")
+            return match.Groups[4].Success ? null : new(layer, null);
+        return uint.TryParse(match.Groups[4].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var nonce)
+            && uint.TryParse(match.Groups[5].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var counter)
+            ? new(layer, new BlobId(nonce, counter))
+            : null;
+    }
+
     public RedisKey Target(Koid vmo, CommitTarget target, LayerId layer) => target == CommitTarget.Record ? Record(vmo) : Layer(layer);
 
     [GeneratedRegex("^[A-Za-z0-9._:-]{1,64}$")]
     private static partial Regex Allowed();
+
+    [GeneratedRegex(@"\G\{(\d+)\}:([lb]):(\d+)(?::([0-9a-f]+)\.([0-9a-f]+))?$")]
+    private static partial Regex Content();
 }

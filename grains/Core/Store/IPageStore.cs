@@ -76,4 +76,10 @@ public interface IPageStore
 
     /// <summary>Koids of all VMOs above one, rising, in portions, for the operator's list. Dying ones may be among them.</summary>
     IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation);
+
+    /// <summary>
+    /// A portion of the keys of layers and blobs of all VMOs, for a scrub: every key that stands there from the walk's beginning to its end comes at
+    /// least once. A walk looks at every key of the store.
+    /// </summary>
+    ValueTask<KeyPortion> ListKeysAsync(KeyPlace place, CancellationToken cancellation);
 }

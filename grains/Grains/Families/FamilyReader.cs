@@ -43,6 +43,9 @@ internal sealed class FamilyReader(IPageStore store, CancellationToken cancellat
     public async Task<LayerSummary?> LayerAsync(LayerId layer) =>
         await store.LoadLayerAsync(layer, LayerSummary.Names, cancellation) is { } stored ? LayerSummary.Decode(layer, stored) : null;
 
+    /// <summary>Which of the layers are in the store.</summary>
+    public Task<bool[]> HaveAsync(IReadOnlyCollection<LayerId> layers) => EachAsync(layers, async layer => await store.LoadLayerAsync(layer, [], cancellation) is not null);
+
     /// <summary>One extent of a layer; null if there is no such layer.</summary>
     public async Task<FrozenPart?> PartAsync(LayerId layer, ulong extent) =>
         await store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), cancellation) is { } stored ? FrozenPart.Decode(layer, extent, stored) : null;
