@@ -1,8 +1,6 @@
-using System.Buffers.Binary;
 using VmoCluster.Core.Contents;
 using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Family;
-using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Grains.Families;
@@ -102,26 +100,30 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
     {
         var headers = asked.Select(item => new BlobRead(item.Key.Layer, item.Key.Blob!.Value, 0, new byte[BlobLayout.HeaderBytes])).ToArray();
         var isThere = await store.ReadBlobsAsync(headers, cancellation);
-        var orphans = new List<(StoredKey, Finding)>();
-        var trailers = new List<(StoredKey Key, BlobRead Read)>();
+        var (dumb, trailers) = (new List<StoredKey>(), new List<(StoredKey Key, BlobRead Read)>());
         for (var i = 0; i < asked.Count; i++)
         {
-            var (key, header) = (asked[i].Key, headers[i].Destination);
-            // Short or unlinked since: a blob that no slot can name has no header.
-            var count = header.Span is [(byte)'V', (byte)'B', 1, var pages, ..] ? pages : 0;
-            if (!isThere[i] || count == 0)
-                orphans.Add((key, OrphanBlob(key, "is no blob that was ever written whole")));
+            var key = asked[i].Key;
+            if (isThere[i] && headers[i].Destination.Span is [(byte)'V', (byte)'B', 1, > 0 and var pages, ..])
+                trailers.Add((key, new(key.Layer, key.Blob!.Value, BlobLayout.OffsetOf(pages), new byte[pages * 8])));
             else
-                trailers.Add((key, new(key.Layer, key.Blob!.Value, BlobLayout.OffsetOf(count), new byte[count * 8])));
+                dumb.Add(key);
         }
 
         var isWhole = await store.ReadBlobsAsync([.. trailers.Select(trailer => trailer.Read)], cancellation);
-        var whole = trailers.Where((_, i) => isWhole[i]).ToArray();
-        orphans.AddRange(trailers.Where((_, i) => !isWhole[i]).Select(cut => (cut.Key, OrphanBlob(cut.Key, "is cut short"))));
-        foreach (var layer in whole.GroupBy(trailer => trailer.Key.Layer))
+        dumb.AddRange(trailers.Where((_, i) => !isWhole[i]).Select(trailer => trailer.Key));
+        var orphans = new List<(StoredKey, Finding)>();
+        foreach (var layer in trailers.Where((_, i) => isWhole[i]).GroupBy(trailer => trailer.Key.Layer))
         {
             var named = await NamedAsync(layer.Key, [.. layer.SelectMany(trailer => BlobLayout.ReadTrailer(trailer.Read.Destination.Span).Select(Leaf.Of)).Distinct()]);
             orphans.AddRange(layer.Where(trailer => !named.Contains(trailer.Key.Blob!.Value)).Select(trailer => (trailer.Key, OrphanBlob(trailer.Key, "is named by no page"))));
+        }
+
+        // One that does not say which pages it was written for is looked for among all. One that is named is damage, which the VMO's turn tells.
+        foreach (var layer in dumb.GroupBy(key => key.Layer))
+        {
+            var named = await NamedAsync(layer.Key);
+            orphans.AddRange(layer.Where(key => !named.Contains(key.Blob!.Value)).Select(key => (key, OrphanBlob(key, "is named by no page, and is no whole blob"))));
         }
 
         return orphans;
@@ -134,16 +136,29 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         {
             if (await store.LoadLayerAsync(layer, [.. portion.Select(FieldNames.Leaf)], cancellation) is not { } stored)
                 break;
-            foreach (var field in stored.Fields)
-            {
-                if (LeafCodec.Decode(field.Value.Span) is not { } leaf)
-                    continue;
-                for (var i = 0; i < Limits.LeafPages; i++)
-                    named.Add(leaf[i].Blob);
-            }
+            AddNamed(stored.Fields, named);
         }
 
         return named;
+    }
+
+    private async Task<HashSet<BlobId>> NamedAsync(LayerId layer)
+    {
+        var named = new HashSet<BlobId>();
+        await foreach (var fields in store.ScanLayerAsync(layer, FieldNames.LeafPrefix, cancellation))
+            AddNamed(fields, named);
+        return named;
+    }
+
+    private static void AddNamed(IReadOnlyList<StoreField> fields, HashSet<BlobId> named)
+    {
+        foreach (var field in fields)
+        {
+            if (LeafCodec.Decode(field.Value.Span) is not { } leaf)
+                continue;
+            for (var i = 0; i < Limits.LeafPages; i++)
+                named.Add(leaf[i].Blob);
+        }
     }
 
     private static Finding OrphanBlob(StoredKey key, string why) =>

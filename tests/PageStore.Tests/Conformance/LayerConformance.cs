@@ -56,6 +56,30 @@ public abstract class LayerConformance(StoreBackend backend) : StoreConformance(
     }
 
     [Fact]
+    public async Task A_walk_over_the_keys_finds_every_layer_and_blob_and_nothing_else()
+    {
+        var standing = new HashSet<StoredKey>();
+        for (var vmos = 0; vmos < 20; vmos++)
+        {
+            var (vmo, layer) = await CreateAsync();
+            var blobs = Enumerable.Range(1, 100).Select(i => Blob(0xabc, (uint)i, [1])).ToArray();
+            Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "a")) with { Blobs = blobs }));
+            standing.UnionWith([new(layer, null), .. blobs.Select(blob => new StoredKey(layer, blob.Id))]);
+        }
+
+        var found = new HashSet<StoredKey>();
+        for (KeyPlace? place = default(KeyPlace); place is { } at;)
+        {
+            var portion = await Pages.ListKeysAsync(at, CancellationToken.None);
+            found.UnionWith(portion.Keys);
+            place = portion.Next;
+        }
+
+        Assert.Equal(standing.Count, found.Count);
+        Assert.Superset(standing, found);
+    }
+
+    [Fact]
     public async Task A_scan_of_a_layer_that_is_not_there_finds_nothing()
     {
         Assert.Empty(await AllAsync(Pages.ScanLayerAsync(new(new(4_711), 1), Bytes("l"), CancellationToken.None)));
