@@ -99,8 +99,8 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
                 Vmo = vmo, Extent = extent, Session = mine, Shown = GrantCodec.Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
             };
             // An answer that a recall has overtaken may be older than that recall.
-            if (grants.TryAccept(grant, mark))
-                return (grant, Outcome.Ok);
+            if (grants.Accept(grant, mark) is { } accepted)
+                return (accepted, Outcome.Ok);
         }
 
         return (null, new(VmoStatus.ShouldWait, $"VMO {vmo} took its pages back {WalksMax} times while they were asked for", 20));

@@ -10,6 +10,9 @@ public sealed class HeldGrants : ILiveViews
     private readonly Dictionary<(Koid Vmo, ulong Extent), Grant> _grants = [];
     private readonly Dictionary<(Koid Vmo, ulong Extent), LiveView> _views = [];
     private readonly Dictionary<Koid, long> _recalls = [];
+
+    // Grants given up by this silo itself while somebody was inside their gates.
+    private readonly List<(Koid Vmo, Task Left)> _leaving = [];
     private long _count;
 
     /// <summary>Grants held.</summary>
@@ -35,7 +38,10 @@ public sealed class HeldGrants : ILiveViews
         lock (_lock)
         {
             _views.Remove((parent, extent));
-            // What it was made of may name a blob that has gone: all of it is asked for anew. The VMOs still recall it from this silo.
+            // What it was made of may name a blob that has gone: all of it is asked for anew. Every view of it ends with it, or a recall would miss
+            // them; and a recall still waits for whoever is inside a gate.
+            foreach (var (key, grant) in _grants)
+                Leave(key.Vmo, grant.RecallAsync());
             _grants.Clear();
         }
     }
@@ -54,15 +60,25 @@ public sealed class HeldGrants : ILiveViews
             return _recalls.GetValueOrDefault(vmo);
     }
 
-    /// <summary>Takes a granted extent in. False: something of the VMO was recalled since the mark, so this may be older than that.</summary>
-    public bool TryAccept(Grant grant, long mark)
+    /// <summary>
+    /// Takes a granted extent in, and gives back the one that is held: the same, or one that came before it. Null: something of the VMO was
+    /// recalled since the mark, so this may be older than that.
+    /// </summary>
+    public Grant? Accept(Grant grant, long mark)
     {
         lock (_lock)
         {
             if (_recalls.GetValueOrDefault(grant.Vmo) != mark)
-                return false;
-            _grants[(grant.Vmo, grant.Extent)] = grant;
-            return true;
+                return null;
+            var key = (grant.Vmo, grant.Extent);
+            if (_grants.TryGetValue(key, out var held))
+            {
+                if (!held.IsRecalled && held.Session == grant.Session)
+                    return held;
+                Leave(key.Vmo, held.RecallAsync());
+            }
+
+            return _grants[key] = grant;
         }
     }
 
@@ -84,6 +100,8 @@ public sealed class HeldGrants : ILiveViews
         lock (_lock)
         {
             _recalls[vmo] = ++_count;
+            _leaving.RemoveAll(leaving => leaving.Left.IsCompleted);
+            waits.AddRange(_leaving.Where(leaving => leaving.Vmo == vmo).Select(leaving => leaving.Left));
             var keys = extents is null
                 ? _grants.Keys.Where(key => key.Vmo == vmo).ToList()
                 : [.. extents.Select(extent => (vmo, extent)).Where(_grants.ContainsKey)];
@@ -108,6 +126,12 @@ public sealed class HeldGrants : ILiveViews
                 _grants.Remove(key);
             }
         }
+    }
+
+    private void Leave(Koid vmo, Task left)
+    {
+        if (!left.IsCompleted)
+            _leaving.Add((vmo, left));
     }
 
     private const int ViewsMax = 100_000;

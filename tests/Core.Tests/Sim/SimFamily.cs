@@ -375,7 +375,7 @@ public sealed class SimFamily
             {
                 if (reply is GrantReply { Outcome.IsOk: true } given)
                 {
-                    silo.Grants.TryAccept(
+                    silo.Grants.Accept(
                         new()
                         {
                             Vmo = vmo, Extent = extent, Session = silo.Session, Shown = GrantCodec.Decode(given.Shown), Size = given.Size, Parent = given.Parent,
