@@ -6,7 +6,7 @@ namespace VmoCluster.Core.Family;
 /// <summary>What one layer was asked about one page, and what it said.</summary>
 /// <param name="Layer">The layer.</param>
 /// <param name="Page">The page's index there.</param>
-/// <param name="Answer">own, zero, through, absent, or frozen: bytes of a frozen layer.</param>
+/// <param name="Answer">own, zero, through, absent, frozen (bytes of a frozen layer), or parent: the live parent was asked.</param>
 public readonly record struct PageStep(LayerId Layer, ulong Page, string Answer);
 
 /// <summary>
@@ -15,7 +15,8 @@ public readonly record struct PageStep(LayerId Layer, ulong Page, string Answer)
 /// </summary>
 public sealed class PageWalk
 {
-    private readonly LayerId _top;
+    // Layers that may still change: the VMO's top, and those of live parents.
+    private readonly HashSet<LayerId> _tops;
     private readonly List<PageStep> _steps = [];
 
     // Where to ask next, the nearest last.
@@ -23,11 +24,14 @@ public sealed class PageWalk
 
     public PageWalk(LayerId top, ulong page)
     {
-        _top = top;
+        _tops = [top];
         _open.Push((top, page));
     }
 
-    /// <summary>The layer and the page to be taken next; null when the page is decided, or nobody says anything: it is zero.</summary>
+    /// <summary>
+    /// The layer and the page to be taken next; null when the page is decided, or the VMO and all frozen below it say nothing: it is its live
+    /// parent's, or zero.
+    /// </summary>
     public (LayerId Layer, ulong Page)? Need => _open.TryPeek(out var next) ? next : null;
 
     /// <summary>The levels asked so far, from the top down.</summary>
@@ -36,6 +40,14 @@ public sealed class PageWalk
     /// <summary>What the page shows, when nothing more is needed.</summary>
     public Shown Found { get; private set; }
 
+    /// <summary>Nobody said anything so far: on with the live parent.</summary>
+    public void Follow(LayerId top, ulong page)
+    {
+        _steps[^1] = _steps[^1] with { Answer = "parent" };
+        _tops.Add(top);
+        _open.Push((top, page));
+    }
+
     /// <summary>The extent of the layer in which the needed page lies.</summary>
     public void Take(FrozenPart part)
     {
@@ -43,7 +55,7 @@ public sealed class PageWalk
         var shown = part.At((int)(page % Limits.ExtentPages), out var isThrough);
         _steps.Add(new(layer, page, shown.Slot.State switch
         {
-            SlotState.Data => layer == _top ? "own" : "frozen",
+            SlotState.Data => _tops.Contains(layer) ? "own" : "frozen",
             SlotState.Zero => "zero",
             _ => isThrough ? "through" : "absent",
         }));

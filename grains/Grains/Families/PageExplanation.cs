@@ -18,23 +18,39 @@ internal sealed class PageExplanation(FamilyReader reader, Koid koid, ulong page
             if (await reader.MemberAsync(koid) is not { IsDying: false } member)
                 return VmoReply.Fail(VmoStatus.BadHandle, "the VMO was destroyed meanwhile");
             var walk = new PageWalk(member.Top.Id, page);
-            var isWhole = true;
-            while (isWhole && walk.Need is var (layer, at))
-            {
-                if (await reader.PartAsync(layer, at / Limits.ExtentPages) is { } part)
-                    walk.Take(part);
-                else
-                    (isWhole, missing) = (false, layer);
-            }
-
-            if (isWhole)
-                return new() { Explanation = await DescribeAsync(member, walk) };
+            if (await TryFindAsync(walk, member) is not { } layer)
+                return new() { Explanation = await DescribeAsync(walk) };
+            missing = layer;
         }
 
         return VmoReply.Fail(VmoStatus.DataLoss, $"layer {missing} is looked through and is not in the store");
     }
 
-    private async Task<Explanation> DescribeAsync(FamilyMember member, PageWalk walk)
+    // Null: found. Else what is missing.
+    private async Task<LayerId?> TryFindAsync(PageWalk walk, FamilyMember member)
+    {
+        for (var at = page; ;)
+        {
+            while (walk.Need is var (layer, there))
+            {
+                if (await reader.PartAsync(layer, there / Limits.ExtentPages) is not { } part)
+                    return layer;
+                walk.Take(part);
+            }
+
+            if (!walk.Found.IsNothing || !member.IsFollower)
+                return null;
+            if (await reader.MemberAsync(member.Record.Meta.Parent) is not { } parent)
+                return new(member.Record.Meta.Parent, 1);
+            at += member.Record.Meta.Offset / Limits.PageBytes;
+            if (at >= parent.Top.Size / Limits.PageBytes)
+                return null;
+            walk.Follow(parent.Top.Id, at);
+            member = parent;
+        }
+    }
+
+    private async Task<Explanation> DescribeAsync(PageWalk walk)
     {
         var homes = walk.Steps.Select(step => step.Layer.Home).Distinct().ToArray();
         var found = await reader.MembersAsync(homes);
@@ -54,7 +70,7 @@ internal sealed class PageExplanation(FamilyReader reader, Koid koid, ulong page
             })],
             Blob = shown.IsStored ? $"{shown.Layer}:{shown.Slot.Blob}#{shown.Slot.Index}" : null,
             Charged = !shown.IsStored ? []
-                : shown.Layer == member.Top.Id ? [new(koid, Limits.PageBytes)]
+                : walk.Steps[^1].Answer == "own" ? [new(shown.Layer.Home, Limits.PageBytes)]
                 : [.. books.Split(shown.Layer, Limits.PageBytes).Select(share => new PageCharge(share.User, share.Bytes))],
         };
     }

@@ -67,6 +67,34 @@ public sealed class FamilyTests
     }
 
     [Fact]
+    public async Task A_page_of_a_live_clone_is_explained_through_its_parents()
+    {
+        await using var silo = await SiloProcess.StartAsync();
+        await using var client = Nodes.Connect(silo.Endpoint);
+        var root = await client.CreateAsync(1 << 20);
+        await root.WriteAsync(0, Filled(3, 1));
+        var middle = await root.CloneAsync(VmoKind.Live, Page);
+        var last = await middle.CloneAsync(VmoKind.Live, Page);
+        var explained = await last.ExplainAsync(0);
+        Assert.Equal([(last.Koid, 0ul, "parent"), (middle.Koid, Page, "parent"), (root.Koid, 2ul * Page, "own")], explained.Levels.Select(level => (level.Koid, level.Offset, level.Answer)));
+        Assert.Equal([new PageCharge(root.Koid, Page)], explained.Charged);
+        await last.WriteAsync(0, Filled(1, 2));
+        explained = await last.ExplainAsync(0);
+        Assert.Equal(["own"], explained.Levels.Select(level => level.Answer));
+        Assert.Equal([new PageCharge(last.Koid, Page)], explained.Charged);
+
+        // Beyond the parent's end nobody is asked.
+        await root.SetSizeAsync(2 * Page);
+        Assert.Equal(["parent", "absent"], (await last.ExplainAsync(1)).Levels.Select(level => level.Answer));
+
+        // A closed middle stays as a ghost as long as somebody shows its pages.
+        await middle.CloseAsync();
+        var tree = await root.TreeAsync().ToListAsync();
+        Assert.Equal([(root.Koid, false), (middle.Koid, true), (last.Koid, false)], tree.Select(node => (node.Koid, node.IsGhost)));
+        Assert.Equal(middle.Koid, tree[2].Parent);
+    }
+
+    [Fact]
     public async Task A_family_of_more_than_one_answer_is_told_whole()
     {
         await using var silo = await SiloProcess.StartAsync();
