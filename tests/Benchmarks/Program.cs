@@ -11,6 +11,7 @@ var benchmarks = new Dictionary<string, Func<BenchmarkOptions, Report, Task>>(St
     ["memory"] = MemoryBenchmark.RunAsync,
     ["space"] = SpaceBenchmark.RunAsync,
     ["embedded"] = EmbeddedBenchmark.RunAsync,
+    ["clones"] = CloneBenchmark.RunAsync,
 };
 var names = new List<string>();
 var options = new BenchmarkOptions();
