@@ -21,6 +21,10 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
     [Alias("Grant")]
     ValueTask<GrantReply> GrantAsync(GrantCall call, IGrantHolder holder);
 
+    /// <summary>A slice or reference of this VMO hands on a call.</summary>
+    [Alias("Forward")]
+    ValueTask<ForwardReply> ForwardAsync(ForwardCall forward);
+
     /// <summary>This VMO if it still lives, else the nearest of its ancestors that does; None if none does (HEAD's re-homing).</summary>
     [Alias("Nearest")]
     ValueTask<Koid> NearestLivingAsync();

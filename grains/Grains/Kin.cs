@@ -11,5 +11,8 @@ public sealed class Kin(IGrainFactory grains)
     /// <summary>The VMO if it lives, else the nearest of its ancestors that does.</summary>
     public ValueTask<Koid> NearestLivingAsync(Koid target) => Of(target).NearestLivingAsync();
 
+    /// <summary>Hands a call on to the VMO whose pages the caller shows.</summary>
+    public ValueTask<ForwardReply> ForwardAsync(Koid target, ForwardCall forward) => Of(target).ForwardAsync(forward);
+
     private IVmoUpkeepGrain Of(Koid koid) => grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(koid));
 }

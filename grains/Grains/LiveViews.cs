@@ -97,6 +97,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
             var grant = new Grant
             {
                 Vmo = vmo, Extent = extent, Session = mine, Shown = GrantCodec.Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
+                ParentEnd = reply.ParentEnd,
             };
             // An answer that a recall has overtaken may be older than that recall.
             if (grants.Accept(grant, mark) is { } accepted)

@@ -103,6 +103,37 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     /// <inheritdoc/>
+    public async ValueTask<ForwardReply> ForwardAsync(ForwardCall forward)
+    {
+        var outcome = await OpenAsync();
+        var secret = default(HandleSecret);
+        if (outcome.IsOk && _shell is { } shell)
+            outcome = shell.Machine.Admit(forward.Pass, HandleSecret.Create(), _services.Now, out secret);
+        if (!outcome.IsOk)
+            return new() { Outcome = outcome };
+        return forward switch
+        {
+            { Reads: { } reads } => new() { Reads = await ReadAsync(new() { Head = reads.Head with { Secret = secret }, Items = reads.Items }, CancellationToken.None) },
+            { ReadPiece: { } piece } => new()
+            {
+                Reads = await ReadPieceAsync(new() { Head = piece.Head with { Secret = secret }, Whole = piece.Whole, Piece = piece.Piece }, CancellationToken.None),
+            },
+            { Writes: { } writes } => new()
+            {
+                Writes = await WriteAsync(new() { Head = writes.Head with { Secret = secret }, Items = writes.Items, Data = writes.Data }, CancellationToken.None),
+            },
+            { WritePiece: { } piece } => new()
+            {
+                Writes = await WritePieceAsync(
+                    new() { Head = piece.Head with { Secret = secret }, Offset = piece.Offset, Length = piece.Length, Piece = piece.Piece, Data = piece.Data }, CancellationToken.None),
+            },
+            { Call: OpRangeCall or GetSizeCall or SetSizeCall or GetContentSizeCall or SetContentSizeCall } =>
+                new() { Reply = await AskAsync(forward.Call with { Head = forward.Call.Head with { Secret = secret } }) },
+            _ => new() { Outcome = new(VmoStatus.InvalidArgs, "only calls that concern pages and sizes are handed on") },
+        };
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<Koid> NearestLivingAsync()
     {
         var opened = await OpenAsync();
@@ -118,6 +149,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     private async ValueTask<VmoReply> InfoAsync(InfoCall call)
     {
         var reply = await AskAsync(call);
+        if (reply.Info is { Kind: VmoKind.Reference } reference)
+            reply = await SizeAsync(call, reply, reference);
         // A root over nothing pays for itself alone, and knows it.
         if (reply.Info is { } charged && (charged.Kind != VmoKind.Root || _shell is { Machine.LooksBelow: true }))
             reply = await FamilyAnswers.ChargeAsync(_services.Store, reply, charged);
@@ -125,6 +158,19 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         return reply.Info is { Kind: VmoKind.Snapshot, Parent.IsNone: false } info
             ? reply.With(info with { Parent = await _services.Kin.NearestLivingAsync(info.Parent) })
             : reply;
+    }
+
+    // A reference is as large as what it refers to.
+    private async Task<VmoReply> SizeAsync(InfoCall call, VmoReply reply, VmoInfo info)
+    {
+        var size = await AskAsync(new GetSizeCall(call.Head));
+        if (!size.Outcome.IsOk)
+            return size;
+        info = info with { Size = size.Number };
+        if (info.ContentSize is null)
+            return reply.With(info);
+        var content = await AskAsync(new GetContentSizeCall(call.Head));
+        return content.Outcome.IsOk ? reply.With(info with { ContentSize = content.Number }) : content;
     }
 
     // Who may count the handles may see the family.
@@ -141,7 +187,12 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         var read = await AskAsync(CallNames.Of(call), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
             ticket => new ReadInput(ticket, new() { Head = call.Head, Items = [new(offset, 1)] }), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp());
         var outcome = read.Outcomes is [var first, ..] ? first : Outcome.Ok;
-        return outcome.IsOk ? await FamilyAnswers.ExplainAsync(_services.Store, Koid, call.Page, cancellation) : new() { Outcome = outcome };
+        if (!outcome.IsOk)
+            return new() { Outcome = outcome };
+        // A slice's page, or a reference's, is its target's.
+        return _shell?.Machine.AliasOf is { } source
+            ? FamilyAnswers.Through(Koid, source.Kind, offset, await FamilyAnswers.ExplainAsync(_services.Store, source.Vmo, call.Page + (source.Offset / Limits.PageBytes), cancellation))
+            : await FamilyAnswers.ExplainAsync(_services.Store, Koid, call.Page, cancellation);
     }
 
     private ValueTask<VmoReply> AskAsync(VmoCall call, string? name = null) =>

@@ -143,6 +143,9 @@ internal sealed class VmoShell : IDisposable
                 case TellKin tell:
                     _ = TellAsync(tell);
                     break;
+                case SendForward forward:
+                    _ = ForwardAsync(forward);
+                    break;
                 case DropLayer drop:
                     _ = DropAsync(drop);
                     break;
@@ -309,6 +312,21 @@ internal sealed class VmoShell : IDisposable
         if (!outcome.IsOk)
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "telling the family", outcome.Message ?? "");
         Feed(new KinTold(tell, outcome));
+    }
+
+    private async Task ForwardAsync(SendForward forward)
+    {
+        ForwardReply reply;
+        try
+        {
+            reply = await _services.Kin.ForwardAsync(forward.Target, forward.Call);
+        }
+        catch (Exception exception) // Orleans' ways of not getting through are many; whether the call was done is not known, and its request id tells when it is repeated.
+        {
+            reply = new() { Outcome = new(VmoStatus.Io, $"VMO {forward.Target}, whose pages are shown, does not answer: {exception.Message}", 100) };
+        }
+
+        Feed(new ForwardDone(forward, reply));
     }
 
     private async Task DropAsync(DropLayer drop)

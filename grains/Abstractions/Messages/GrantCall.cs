@@ -23,4 +23,7 @@ public sealed record GrantReply
 
     /// <summary>Where in the parent the VMO begins, in pages.</summary>
     [Id(4)] public ulong ParentOffset { get; init; }
+
+    /// <summary>Pages of the parent, exclusive, beyond which it is not asked: the VMO was made of a slice of it.</summary>
+    [Id(5)] public ulong ParentEnd { get; init; } = ulong.MaxValue;
 }

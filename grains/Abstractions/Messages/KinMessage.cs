@@ -19,3 +19,11 @@ public sealed record UserGone([property: Id(0)] Koid User) : KinMessage;
 /// <param name="Children">Its children.</param>
 [GenerateSerializer, Immutable, Alias("vmo.Kin.Rehome")]
 public sealed record Rehome([property: Id(0)] Koid Gone, [property: Id(1)] ulong[] Children) : KinMessage;
+
+/// <summary>
+/// Nothing that a slice or reference handed on before this term takes effect any more: what waits is refused, what comes late is not let in.
+/// </summary>
+/// <param name="Alias">The slice or reference.</param>
+/// <param name="Term">The first term that is still heard.</param>
+[GenerateSerializer, Immutable, Alias("vmo.Kin.AliasFence")]
+public sealed record AliasFence([property: Id(0)] Koid Alias, [property: Id(1)] AliasTerm Term) : KinMessage;

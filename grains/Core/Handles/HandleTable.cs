@@ -10,15 +10,19 @@ public sealed class HandleTable
     private readonly Dictionary<HandleHash, uint> _byHash;
 
     public HandleTable()
-        : this([], [])
+        : this([], [], new())
     {
     }
 
-    private HandleTable(Dictionary<uint, HandleEntry> entries, Dictionary<HandleHash, uint> byHash)
+    private HandleTable(Dictionary<uint, HandleEntry> entries, Dictionary<HandleHash, uint> byHash, AliasWindows windows)
     {
         _entries = entries;
         _byHash = byHash;
+        Windows = windows;
     }
+
+    /// <summary>What slices and references of the VMO are let in with: in memory only, shared by all copies, neither stored nor counted.</summary>
+    public AliasWindows Windows { get; }
 
     /// <summary>Entries, closed ones that still have descendants included.</summary>
     public int EntryCount => _entries.Count;
@@ -31,11 +35,14 @@ public sealed class HandleTable
 
     public IEnumerable<HandleEntry> Entries => _entries.Values;
 
-    public HandleTable Copy() => new(new(_entries), new(_byHash)) { LiveCount = LiveCount };
+    public HandleTable Copy() => new(new(_entries), new(_byHash), Windows) { LiveCount = LiveCount };
 
     /// <summary>The live handle with this hash that has not ended by <paramref name="nowMs"/>.</summary>
-    public HandleEntry? Find(HandleHash hash, long nowMs) =>
-        _byHash.TryGetValue(hash, out var number) && _entries[number] is { IsClosed: false } entry && entry.Hash.Equals(hash) && nowMs < entry.EndsMs ? entry : null;
+    public HandleEntry? Find(HandleHash hash, long nowMs)
+    {
+        var found = _byHash.TryGetValue(hash, out var number) && _entries[number] is { IsClosed: false } entry && entry.Hash.Equals(hash) ? entry : Windows.Find(hash);
+        return found is not null && nowMs < found.EndsMs ? found : null;
+    }
 
     /// <summary>Whether a live handle has this hash.</summary>
     public bool Has(HandleHash hash) => _byHash.ContainsKey(hash);

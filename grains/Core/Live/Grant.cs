@@ -31,6 +31,9 @@ public sealed class Grant
     /// <summary>Where in the parent the VMO begins, in pages.</summary>
     public required ulong ParentOffset { get; init; }
 
+    /// <summary>Pages of the parent, exclusive, beyond which it is not asked.</summary>
+    public ulong ParentEnd { get; init; } = ulong.MaxValue;
+
     public bool IsRecalled => _isRecalled;
 
     /// <summary>Takes it away: from here on nothing is shown through it. Done when nobody is inside its gate any more.</summary>

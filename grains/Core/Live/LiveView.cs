@@ -43,6 +43,8 @@ public sealed class LiveView
                 }
 
                 page += grant.ParentOffset;
+                if (page >= grant.ParentEnd)
+                    break;
             }
         }
 

@@ -87,7 +87,7 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
             return outcome;
         var meta = new VmoMeta(
             new(call.First.Value + (ulong)index), kind, record.Meta.Koid, spec.Offset, isFixed || kind == VmoKind.Slice ? VmoOptions.NonResizable : record.Meta.Options & (kind == VmoKind.Reference ? VmoOptions.NonResizable : 0),
-            record.Meta.Tenant, now.UnixMs, record.Meta.RootOffset + spec.Offset);
+            record.Meta.Tenant, now.UnixMs, record.Meta.RootOffset + spec.Offset, SourceOf(kind, spec.Offset, size));
         var entry = new HandleEntry(1, call.Seed.Child(index).Hash(), rights, 0, 0, null, call.Confirmed ? 0 : now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false);
         birth = new(meta, size, kind == VmoKind.Reference ? layer.ContentSize : spec.Size, name, entry, kind == VmoKind.Snapshot ? Bases(spec.Offset, size) : [], zero);
         return Outcome.Ok;
@@ -126,13 +126,26 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
 
     private Outcome CheckKind(VmoKind kind)
     {
-        if (kind == VmoKind.Slice && record.Meta.IsResizable)
+        if (kind == VmoKind.Slice && (record.Meta.IsAlias ? record.Meta.Source!.IsResizable : record.Meta.IsResizable))
             return new(VmoStatus.NotSupported, "a slice of a resizable VMO is not possible: make the VMO fixed");
         if (record.Meta.Kind == VmoKind.Live && kind == VmoKind.Snapshot)
             return new(VmoStatus.NotSupported, "a snapshot of a live clone is not possible yet");
         if (record.Meta.Kind == VmoKind.Slice && kind is VmoKind.Reference or VmoKind.Snapshot)
             return new(VmoStatus.NotSupported, $"a {kind} of a slice is not possible");
+        if (record.Meta.Kind == VmoKind.Reference && kind == VmoKind.Snapshot)
+            return new(VmoStatus.NotSupported, "a snapshot of a reference is not possible yet; make it of the VMO that is referred to");
         return Outcome.Ok;
+    }
+
+    // Found here once: whoever shows pages of a VMO far above asks that VMO at once, however many slices and references lie between.
+    private PageSource? SourceOf(VmoKind kind, ulong offset, ulong size)
+    {
+        var parent = record.Meta;
+        if (kind == VmoKind.Snapshot || (kind == VmoKind.Live && !parent.IsAlias))
+            return null;
+        var above = parent.IsAlias ? parent.Source! : new(parent.Koid, 0, PageSource.Endless, parent.IsResizable);
+        var start = above.Offset + offset;
+        return above with { Offset = start, End = kind == VmoKind.Slice ? start + size : above.End };
     }
 
     // A handle for a part speaks for that part only. A live clone that may grow would look beyond it.

@@ -27,6 +27,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     private readonly List<PageRange> _flightRanges = [];
     private ulong _flightSeq;
     private bool _isNoting;
+    private bool _isEndHeld;
 
     /// <summary>The VMO stands in the session's list of unfinished work.</summary>
     public bool IsNoted { get; set; }
@@ -36,6 +37,12 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     /// <summary>Whether pages may be changed now; false: what shows them elsewhere is being recalled.</summary>
     public Func<PageRange, bool> MayChange { get; set; } = _ => true;
+
+    /// <summary>Whether handles may be ended now; false: changes made through them are on their way to another VMO.</summary>
+    public Func<bool> MayEnd { get; set; } = () => true;
+
+    /// <summary>Whether handles are being ended: their batch waits to be sent, or flies.</summary>
+    public bool IsEnding => _isEndHeld || _recordFlight?.Ended.Count > 0;
 
     /// <summary>Told when a batch of changes of the layer has come to its end.</summary>
     public Action BatchEnded { get; set; } = () => { };
@@ -348,6 +355,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     private bool SendRecord()
     {
+        _isEndHeld = false;
         var batch = new RecordBatch(state.Record, state.Layer, state.Now);
         foreach (var change in _queue)
         {
@@ -368,6 +376,12 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             // Whoever inherits our work must find this VMO before there is work to inherit.
             _isNoting = true;
             state.Effects.Add(new NoteUnfinished());
+            return false;
+        }
+
+        if (batch.Ended.Count > 0 && !MayEnd())
+        {
+            _isEndHeld = true;
             return false;
         }
 

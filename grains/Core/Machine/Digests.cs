@@ -9,7 +9,9 @@ internal static class Digests
     public static ulong Of(ulong offset, ReadOnlySpan<byte> data) => XxHash3.HashToUInt64(data, unchecked((long)(offset * 0x9E37_79B9_7F4A_7C15) ^ data.Length));
 
     /// <summary>A call's body is what it asks for, without its head: a repeat may have less time left.</summary>
-    public static ulong Of(VmoCall call)
+    /// <param name="call">The call.</param>
+    /// <param name="alias">Who handed it on, in place of the secret that was made for that; None if nobody.</param>
+    public static ulong Of(VmoCall call, Koid alias)
     {
         var body = call switch
         {
@@ -24,6 +26,6 @@ internal static class Digests
             OperatorHandleCall c => $"operator {c.NewSecret.Hash().A}",
             _ => call.GetType().Name,
         };
-        return XxHash3.HashToUInt64(System.Text.Encoding.UTF8.GetBytes($"{body} {call.Head.Secret.Hash().A}"));
+        return XxHash3.HashToUInt64(System.Text.Encoding.UTF8.GetBytes(alias.IsNone ? $"{body} {call.Head.Secret.Hash().A}" : $"{body} alias {alias}"));
     }
 }

@@ -167,8 +167,9 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         {
             Shown = GrantCodec.Encode(builder.Build()),
             Size = size,
-            Parent = isLive ? state.Record.Meta.Parent : Koid.None,
-            ParentOffset = isLive ? state.Record.Meta.Offset / Limits.PageBytes : 0,
+            Parent = isLive ? state.Record.Meta.ShownVmo : Koid.None,
+            ParentOffset = isLive ? state.Record.Meta.ShownOffset / Limits.PageBytes : 0,
+            ParentEnd = state.Record.Meta.ShownEndPage,
         }, FromMemory: true));
     }
 }

@@ -226,12 +226,8 @@ internal sealed class LayerBatch
         var range = call.Range;
         if (outcome.IsOk)
             outcome = call.Op == VmoOp.Zero ? Authority.CheckRange(handle!, range, _size, "zero") : Authority.CutRange(handle!, call.Op, ref range, _size);
-        if (outcome.IsOk && call.Op == VmoOp.Decommit && !Sizes.IsAligned(call.Range, _size))
-        {
-            outcome = new(VmoStatus.InvalidArgs,
-                $"decommit takes whole pages of {Limits.PageBytes} bytes; {call.Range} would drop bytes beside it (use zero for any range)");
-        }
-
+        if (outcome.IsOk && call.Op == VmoOp.Decommit)
+            outcome = Sizes.CheckAligned(call.Range, _size);
         if (!outcome.IsOk || range.Length == 0)
             return Decide(change, outcome);
         return call.Op switch

@@ -99,7 +99,7 @@ internal sealed class Loads(MachineState state)
             if (!_live.TryGetValue(extent, out var waiters))
             {
                 _live.Add(extent, waiters = []);
-                state.Effects.Add(new LoadLive(state.Record.Meta.Parent, extent));
+                state.Effects.Add(new LoadLive(state.Record.Meta.ShownVmo, extent));
             }
 
             waiters.Add(waiter);

@@ -151,7 +151,8 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
 
     private void Refuse(Ticket ticket, int items, Outcome outcome) => state.Effects.Add(new Answer(ticket, ReadReplies.Fail(outcome, items), FromMemory: true));
 
-    private static Outcome CheckForm(ReadCalls reads)
+    /// <summary>What stands against joined reads before any of them is looked at.</summary>
+    public static Outcome CheckForm(ReadCalls reads)
     {
         var total = 0L;
         foreach (var item in reads.Items)

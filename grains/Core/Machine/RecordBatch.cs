@@ -304,6 +304,10 @@ internal sealed class RecordBatch
                 foreach (var child in rehome.Children)
                     _children = _children.With(VmoKind.Snapshot, new(child), 1);
                 break;
+            case AliasFence fence:
+                // Nothing is in flight now, and what waits finds its handle gone when its turn comes.
+                _handles.Windows.Fence(fence, _now.MonotonicMs);
+                break;
             default:
                 throw new InvariantException($"a message of kind {message.GetType().Name}");
         }

@@ -121,6 +121,8 @@ internal sealed class Sight(MachineState state)
     {
         shown = default;
         var there = page + ParentOffset;
+        if (there >= state.Record.Meta.ShownEndPage)
+            return true;
         if (!TryView(there / Limits.ExtentPages, out var view))
             return false;
         shown = view.Shown[there];
@@ -165,7 +167,7 @@ internal sealed class Sight(MachineState state)
             var own = Own(page);
             if (need != BelowNeed.Change && own.State is SlotState.Data or SlotState.Zero)
                 continue;
-            if (IsLive && need == BelowNeed.Read && !TryView((page + ParentOffset) / Limits.ExtentPages, out _))
+            if (IsLive && need == BelowNeed.Read && page + ParentOffset < state.Record.Meta.ShownEndPage && !TryView((page + ParentOffset) / Limits.ExtentPages, out _))
                 views.Add((page + ParentOffset) / Limits.ExtentPages);
             if (page >= layer.Low)
                 continue;
@@ -200,7 +202,7 @@ internal sealed class Sight(MachineState state)
         foreach (var (layer, extent) in _held.Keys)
             state.Memory.Frozen.Forget(layer, extent);
         foreach (var extent in _views.Keys)
-            state.Memory.Live.Forget(state.Record.Meta.Parent, extent);
+            state.Memory.Live.Forget(state.Record.Meta.ShownVmo, extent);
         _held.Clear();
         _views.Clear();
     }
@@ -214,14 +216,14 @@ internal sealed class Sight(MachineState state)
         _views.Clear();
     }
 
-    private ulong ParentOffset => state.Record.Meta.Offset / Limits.PageBytes;
+    private ulong ParentOffset => state.Record.Meta.ShownOffset / Limits.PageBytes;
 
     private bool TryView(ulong extent, out LiveView view)
     {
         if (!_views.TryGetValue(extent, out view!) || !view.IsValid)
         {
             _views.Remove(extent);
-            if (!state.Memory.Live.TryGet(state.Record.Meta.Parent, extent, state.Owner.Session, out view))
+            if (!state.Memory.Live.TryGet(state.Record.Meta.ShownVmo, extent, state.Owner.Session, out view))
                 return false;
             _views[extent] = view;
         }

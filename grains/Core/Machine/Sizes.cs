@@ -12,6 +12,11 @@ public static class Sizes
             : Outcome.Ok;
     }
 
+    /// <summary>DECOMMIT's rule: what lies beside whole pages would be lost (semantics, rulings).</summary>
+    public static Outcome CheckAligned(ByteRange range, ulong size) => IsAligned(range, size)
+        ? Outcome.Ok
+        : new(VmoStatus.InvalidArgs, $"decommit takes whole pages of {Limits.PageBytes} bytes; {range} would drop bytes beside it (use zero for any range)");
+
     /// <summary>Whether a range is of whole pages, as far as the VMO goes.</summary>
     public static bool IsAligned(ByteRange range, ulong size) =>
         range.Offset % Limits.PageBytes == 0 && (range.Length % Limits.PageBytes == 0 || (!range.Wraps && range.End >= size));

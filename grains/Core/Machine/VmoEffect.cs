@@ -77,6 +77,19 @@ public sealed record CreateChildren(IReadOnlyList<VmoCreation> Children) : VmoEf
 /// <summary>Tell another VMO of the family something; it may be told twice. Result: <see cref="KinTold"/>.</summary>
 public sealed record TellKin(Koid Target, KinMessage Message) : VmoEffect;
 
+/// <summary>Have the VMO whose pages this one shows do a call. Result: <see cref="ForwardDone"/>.</summary>
+public sealed record SendForward : VmoEffect
+{
+    internal SendForward(Koid target, ForwardCall call, AliasDesk.Forwarded from) => (Target, Call, From) = (target, call, from);
+
+    public Koid Target { get; }
+
+    public ForwardCall Call { get; }
+
+    /// <summary>Whose call it is.</summary>
+    internal AliasDesk.Forwarded From { get; }
+}
+
 /// <summary>The activation has come to its end: the VMO is erased, another has it, or memory may be wrong.</summary>
 /// <param name="Reason">For the log.</param>
 /// <param name="Release">Whether the VMO may be given up in the store.</param>

@@ -25,6 +25,7 @@ public sealed class VmoMachine
     private readonly Births _births;
     private readonly Kinship _kin;
     private readonly GrantDesk _grants;
+    private readonly AliasDesk _alias;
     private HeardChange? _heard;
     private bool _isExpiring;
     private UnlinkBlobs? _unlink;
@@ -43,6 +44,8 @@ public sealed class VmoMachine
         _births = new(state, _queue);
         _kin = new(state, _queue, _destruction);
         _grants = new(state, _loads, _queue);
+        _alias = new(state, _queue, Heard);
+        _queue.MayEnd = _alias.MayEnd;
         _queue.MayChange = _grants.MayChange;
         _queue.BatchEnded = _grants.Reopen;
         _queue.Born = _births.Begin;
@@ -67,6 +70,10 @@ public sealed class VmoMachine
 
     /// <summary>The parent it was made with; None for a root.</summary>
     public Koid Parent => _state.Record.Meta.Parent;
+
+    /// <summary>Of a slice or reference: its kind, whose pages it shows, and where in them it begins, in bytes. Null for others.</summary>
+    public (VmoKind Kind, Koid Vmo, ulong Offset)? AliasOf =>
+        _state.Record.Meta is { IsAlias: true } meta ? (meta.Kind, meta.ShownVmo, meta.ShownOffset) : null;
 
     /// <summary>Whether anything lies under its top layer.</summary>
     public bool LooksBelow => _state.Sight.HasBelow;
@@ -140,7 +147,7 @@ public sealed class VmoMachine
     /// <summary>Reads from memory alone, with no effects; null: not all of it is here, take a step.</summary>
     public ReadReplies? TryRead(ReadCalls reads, Instant now)
     {
-        if (_state.IsEnded)
+        if (_state.IsEnded || _state.Record.Meta.IsAlias)
             return null;
         _state.Now = now;
         return _reads.TryNow(reads);
@@ -162,6 +169,13 @@ public sealed class VmoMachine
         return effects;
     }
 
+    /// <summary>
+    /// Lets in a call that a slice or reference has handed on. The secret, made of a fresh one the first time, opens what the pass says and is
+    /// known to nobody else.
+    /// </summary>
+    public Outcome Admit(AliasPass pass, HandleSecret fresh, Instant now, out HandleSecret secret) =>
+        _state.Record.Handles.Windows.TryAdmit(pass, fresh, now.MonotonicMs, out secret);
+
     /// <summary>Ends the machine from outside: everything that waits is answered, and nothing is decided any more.</summary>
     public List<VmoEffect> End(Outcome outcome, Instant now)
     {
@@ -175,6 +189,8 @@ public sealed class VmoMachine
 
     private void Take(VmoInput input)
     {
+        if (_alias.TryTake(input))
+            return;
         switch (input)
         {
             case ReadInput read:
@@ -226,9 +242,12 @@ public sealed class VmoMachine
                 _kin.Hear(kin.Ticket, kin.Message);
                 break;
             case KinTold told:
-                if (!_kin.Told(told))
+                if (!_alias.Told(told) && !_kin.Told(told))
                     _destruction.Told(told);
                 _kin.Resume();
+                break;
+            case ForwardDone done:
+                _alias.Done(done);
                 break;
             case BlobsLoaded blobs:
                 blobs.Load.Then?.Invoke(blobs.Found, blobs.Outcome);
@@ -269,6 +288,7 @@ public sealed class VmoMachine
         _births.Advance();
         _grants.Pump();
         _queue.Pump();
+        _alias.Pump();
         if (_state.IsEnded)
         {
             EndAll(Ended);
@@ -305,23 +325,31 @@ public sealed class VmoMachine
     {
         var ends = _state.Record.Handles.NextEndMs;
         var next = ends == long.MaxValue ? long.MaxValue : Math.Max(1, ends - _state.Now.UnixMs);
-        if ((_state.Record.State == VmoState.Dying && !_destruction.IsWaiting) || _state.Record.Intent is not null || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || !_queue.IsIdle)
+        if ((_state.Record.State == VmoState.Dying && !_destruction.IsWaiting) || _state.Record.Intent is not null || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || _alias.IsHolding || !_queue.IsIdle)
             next = Math.Min(next, RetryMs);
         if (_waits.NextMs != long.MaxValue)
             next = Math.Min(next, Math.Max(1, _waits.NextMs - _state.Now.MonotonicMs));
         return _upkeep.WantsTick ? Math.Min(next, RetryMs) : next;
     }
 
-    private void Write(WriteInput input)
+    /// <summary>What stands against joined writes before any of them is looked at.</summary>
+    internal static Outcome CheckForm(WriteCalls writes)
     {
-        var writes = input.Writes;
         var total = 0L;
         foreach (var item in writes.Items)
             total += item.Length < 0 ? long.MaxValue / 128 : item.Length;
-        if (writes.Items.Length is 0 or > Limits.JoinCallsMax || total != writes.Data.Length || total > Limits.MessageBytesMax)
+        return writes.Items.Length is 0 or > Limits.JoinCallsMax || total != writes.Data.Length || total > Limits.MessageBytesMax
+            ? new(VmoStatus.OutOfRange,
+                $"{writes.Items.Length} writes of {writes.Data.Length} bytes in one message; 1 to {Limits.JoinCallsMax} and at most {Limits.MessageBytesMax} bytes, as many as the items say")
+            : Outcome.Ok;
+    }
+
+    private void Write(WriteInput input)
+    {
+        var writes = input.Writes;
+        if (CheckForm(writes) is { IsOk: false } form)
         {
-            Reply(input.Ticket, WriteReplies.Fail(new(VmoStatus.OutOfRange,
-                $"{writes.Items.Length} writes of {writes.Data.Length} bytes in one message; 1 to {Limits.JoinCallsMax} and at most {Limits.MessageBytesMax} bytes, as many as the items say"), writes.Items.Length));
+            Reply(input.Ticket, WriteReplies.Fail(form, writes.Items.Length));
             return;
         }
 
@@ -409,7 +437,7 @@ public sealed class VmoMachine
     private void Enqueue(Ticket ticket, VmoCall call, CommitTarget target)
     {
         var name = call is OpRangeCall op ? op.Op.ToString().ToLowerInvariant() : call.GetType().Name[..^"Call".Length].ToLowerInvariant();
-        _queue.Enqueue(new CallChange(call, target, name, _state.Now) { Digest = Digests.Of(call) }, change => change.AddWaiter(ticket));
+        _queue.Enqueue(new CallChange(call, target, name, _state.Now) { Digest = Digests.Of(call, _state.Record.Handles.Windows.AliasOf(call.Head.Secret.Hash())) }, change => change.AddWaiter(ticket));
         if (target == CommitTarget.Layer)
             _upkeep.Changed();
     }
@@ -509,6 +537,7 @@ public sealed class VmoMachine
 
     private void EndAll(Outcome outcome)
     {
+        _alias.EndAll(outcome);
         _births.EndAll(outcome);
         _kin.EndAll(outcome);
         _grants.EndAll(outcome);

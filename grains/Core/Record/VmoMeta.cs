@@ -11,14 +11,27 @@ namespace VmoCluster.Core.Record;
 /// <param name="Tenant">Whose it is.</param>
 /// <param name="CreatedMs">Unix milliseconds.</param>
 /// <param name="RootOffset">Where in its root it begins, in bytes: the sum of all offsets on the way, which may not pass 2^64.</param>
-public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset, VmoOptions Options, string Tenant, long CreatedMs, ulong RootOffset = 0)
+/// <param name="Source">Whose pages it shows, if that is not its parent or itself.</param>
+public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset, VmoOptions Options, string Tenant, long CreatedMs, ulong RootOffset = 0, PageSource? Source = null)
 {
     public bool IsResizable => (Options & VmoOptions.NonResizable) == 0;
+
+    /// <summary>Whether it has no pages of its own: what is asked of its pages is asked of <see cref="Source"/>.</summary>
+    public bool IsAlias => Kind is VmoKind.Slice or VmoKind.Reference;
+
+    /// <summary>The live VMO whose pages show through this one; the parent unless that is an alias.</summary>
+    public Koid ShownVmo => Source?.Vmo ?? Parent;
+
+    /// <summary>Where in <see cref="ShownVmo"/> it begins, in bytes.</summary>
+    public ulong ShownOffset => Source?.Offset ?? Offset;
+
+    /// <summary>Where in <see cref="ShownVmo"/> that ends, in pages: beyond, nothing shows.</summary>
+    public ulong ShownEndPage => Source is { End: not PageSource.Endless } source ? source.End / Limits.PageBytes : ulong.MaxValue;
 
     public byte[] Encode()
     {
         var writer = new FieldWriter(64);
-        writer.Byte(1);
+        writer.Byte(Source is null ? (byte)1 : (byte)2);
         writer.UInt64(Koid.Value);
         writer.Byte((byte)Kind);
         writer.Varint(Parent.Value);
@@ -27,14 +40,25 @@ public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset,
         writer.Text(Tenant);
         writer.Varint((ulong)CreatedMs);
         writer.Varint(RootOffset);
+        if (Source is { } source)
+        {
+            writer.Varint(source.Vmo.Value);
+            writer.Varint(source.Offset);
+            writer.Varint(source.End);
+            writer.Byte(source.IsResizable ? (byte)1 : (byte)0);
+        }
+
         return writer.ToArray();
     }
 
     public static VmoMeta Decode(ReadOnlySpan<byte> value)
     {
         var reader = new FieldReader(value);
-        return reader.Byte() is var format and not 1
-            ? throw new InvalidDataException($"a VMO's meta field has format {format}, this is for format 1")
-            : new(new(reader.UInt64()), (VmoKind)reader.Byte(), new(reader.Varint()), reader.Varint(), (VmoOptions)reader.Varint(), reader.Text(), (long)reader.Varint(), reader.Varint());
+        var format = reader.Byte();
+        if (format is not (1 or 2))
+            throw new InvalidDataException($"a VMO's meta field has format {format}, this is for formats 1 and 2");
+        var meta = new VmoMeta(
+            new(reader.UInt64()), (VmoKind)reader.Byte(), new(reader.Varint()), reader.Varint(), (VmoOptions)reader.Varint(), reader.Text(), (long)reader.Varint(), reader.Varint());
+        return format == 1 ? meta : meta with { Source = new(new(reader.Varint()), reader.Varint(), reader.Varint(), reader.Byte() == 1) };
     }
 }
