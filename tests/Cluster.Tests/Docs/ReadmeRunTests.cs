@@ -23,6 +23,16 @@ public sealed class ReadmeRunTests(ReadmeTerminals terminals) : IClassFixture<Re
     }
 
     [Fact]
+    public async Task Forks_are_made_and_looked_at_as_the_README_says()
+    {
+        var output = await terminals.InSecondTerminalAsync(Readme.Block("forks") + "wc -l < forks.txt\n");
+        var lines = output.Trim().Split('\n');
+        Assert.Equal(["version 1", "version 2"], lines[..2]);
+        Assert.Equal("1000", lines[^1].Trim());
+        Assert.Contains(lines, line => line.Contains("sandbox-0", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Ctrl_C_ends_the_node_and_the_same_command_goes_on_with_the_same_data()
     {
         var handle = (await terminals.InSecondTerminalAsync("H=$(vmo create --size 4096); echo kept | vmo write $H --offset 0; echo $H")).Trim();
