@@ -10,7 +10,7 @@ namespace VmoCluster.Grains.Families;
 /// Looks at what one layer holds: its leaves against the sums in its head, and every blob that a slot names: whether it is there, whole, and,
 /// if asked for, whether each page has the bytes its slot speaks of.
 /// </summary>
-internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSummary layer, bool bytes, CancellationToken cancellation)
+internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSummary layer, bool isFirst, PageWindow? window, CancellationToken cancellation)
 {
     private const int PagesAtOnce = 256;
     private readonly Dictionary<ulong, Leaf> _leaves = [];
@@ -27,10 +27,32 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
                 Take(field);
         }
 
-        // Between two commits the sums are exact. A layer that changed meanwhile is looked at another time.
-        if (await reader.LayerAsync(layer.Id) is { } now && now.Seq == layer.Seq)
-            Count();
-        await ReadAsync();
+        var slots = new List<(ulong Page, Slot Slot)>();
+        foreach (var (number, leaf) in _leaves.OrderBy(leaf => leaf.Key))
+        {
+            for (var i = 0; i < Limits.LeafPages; i++)
+            {
+                if (leaf[i].IsStored)
+                    slots.Add(((number * Limits.LeafPages) + (ulong)i, leaf[i]));
+            }
+        }
+
+        if (isFirst)
+        {
+            // Between two commits the sums are exact. A layer that changed meanwhile is looked at another time.
+            if (await reader.LayerAsync(layer.Id) is { } now && now.Seq == layer.Seq)
+                Count();
+            foreach (var portion in slots.DistinctBy(slot => slot.Slot.Blob).Chunk(PagesAtOnce))
+                await ReadBlobsAsync(portion);
+        }
+
+        byte[]? buffer = null;
+        foreach (var portion in window is null ? [] : slots.Chunk(PagesAtOnce))
+        {
+            if (window!.Next())
+                await ReadPagesAsync(portion, buffer ??= new byte[PagesAtOnce * Limits.PageBytes]);
+        }
+
         return _findings;
     }
 
@@ -84,30 +106,8 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
         }
     }
 
-    private async Task ReadAsync()
-    {
-        var slots = new List<(ulong Page, Slot Slot)>();
-        foreach (var (number, leaf) in _leaves.OrderBy(leaf => leaf.Key))
-        {
-            for (var i = 0; i < Limits.LeafPages; i++)
-            {
-                if (leaf[i].IsStored)
-                    slots.Add(((number * Limits.LeafPages) + (ulong)i, leaf[i]));
-            }
-        }
-
-        var missing = new HashSet<BlobId>();
-        foreach (var portion in slots.DistinctBy(slot => slot.Slot.Blob).Chunk(PagesAtOnce))
-            await ReadBlobsAsync(portion, missing);
-        if (!bytes)
-            return;
-        var buffer = new byte[PagesAtOnce * Limits.PageBytes];
-        foreach (var portion in slots.Where(slot => !missing.Contains(slot.Slot.Blob)).OrderBy(slot => (slot.Slot.Blob.Nonce, slot.Slot.Blob.Counter, slot.Slot.Index)).Chunk(PagesAtOnce))
-            await ReadPagesAsync(portion, buffer);
-    }
-
     // A blob is whole when its header and the end of its trailer are there.
-    private async Task ReadBlobsAsync((ulong Page, Slot Slot)[] slots, HashSet<BlobId> missing)
+    private async Task ReadBlobsAsync((ulong Page, Slot Slot)[] slots)
     {
         var reads = new List<BlobRead>(2 * slots.Length);
         foreach (var (_, slot) in slots)
@@ -125,12 +125,10 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
                 Find("missing-blob", $"blob {slot.Blob}", $"blob {slot.Blob} of layer {layer.Id}, which page {page} names, is not there or cut short");
             else if (!IsHeaderOf(slot, reads[2 * i].Destination.Span))
                 Find("damaged", $"blob {slot.Blob}", $"blob {slot.Blob} of layer {layer.Id}, which page {page} names, does not begin as it should");
-            else
-                continue;
-            missing.Add(slot.Blob);
         }
     }
 
+    // A page that is not there is its blob's loss, and told as that.
     private async Task ReadPagesAsync((ulong Page, Slot Slot)[] slots, byte[] buffer)
     {
         var reads = slots.Select((slot, i) => new BlobRead(

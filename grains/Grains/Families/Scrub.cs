@@ -26,53 +26,75 @@ internal sealed class Scrub(IPageStore store, ISessionStore sessions, TimeProvid
         var family = call.Family.IsNone ? null : await FamilyAsync();
         if (family is { Count: 0 })
             return new() { Outcome = new(VmoStatus.BadHandle, $"there is no VMO {call.Family}") };
-        return place.IsKeys ? await KeysAsync(place, family) : await VmosAsync(place.After, family);
+        return place.IsKeys ? await KeysAsync(place, family) : await VmosAsync(place, family);
     }
 
-    private async Task<ScrubReply> VmosAsync(Koid after, HashSet<Koid>? family)
+    private async Task<ScrubReply> VmosAsync(ScrubPlace from, HashSet<Koid>? family)
     {
-        var (began, last, suspects, isDone) = (time.GetTimestamp(), after, new List<Finding>(), true);
-        await foreach (var koids in family is null ? store.ScanVmosAsync(after, cancellation) : Portions(family, after))
-        {
-            foreach (var portion in koids.Chunk(VmosAtOnce))
-            {
-                if (time.GetElapsedTime(began) >= Work)
-                {
-                    isDone = false;
-                    break;
-                }
-
-                suspects.AddRange(await CheckAsync(portion, call.Bytes));
-                last = portion[^1];
-            }
-
-            if (!isDone)
-                break;
-        }
-
+        var (began, suspects) = (time.GetTimestamp(), new List<Look>());
+        bool IsOver() => time.GetElapsedTime(began) >= Work;
+        var next = await GoOnAsync(from, family, IsOver, suspects);
+        var findings = new List<Finding>();
         if (suspects.Count > 0)
         {
             await Task.Delay(AgainAfter, time, cancellation);
-            var looked = _checked;
-            var again = await CheckAsync([.. suspects.Select(finding => finding.Koid).Distinct()], suspects.Exists(finding => finding.What == "checksum"));
-            (suspects, _checked) = ([.. again.Where(finding => suspects.Exists(finding.IsSame))], looked);
+            foreach (var portion in suspects.Chunk(VmosAtOnce))
+            {
+                var again = portion.Select(look => new Look(look.Koid, look.IsFirst, look.Window is { } window && look.Findings.Exists(finding => finding.What == "checksum")
+                    ? new(window.From, window.Reached, () => false)
+                    : null)).ToArray();
+                await Task.WhenAll(again.Select(LookAsync));
+                for (var i = 0; i < portion.Length; i++)
+                    findings.AddRange(again[i].Findings.Where(finding => portion[i].Findings.Exists(finding.IsSame)));
+            }
         }
 
-        return Reply(suspects, isDone ? ScrubPlace.FirstKeys : new(false, last, 0, default));
+        return Reply(findings, next);
     }
 
-    private async Task<List<Finding>> CheckAsync(IReadOnlyCollection<Koid> koids, bool bytes)
+    // Where the next portion begins.
+    private async Task<ScrubPlace> GoOnAsync(ScrubPlace from, HashSet<Koid>? family, Func<bool> isOver, List<Look> suspects)
     {
-        var found = new List<Finding>();
-        foreach (var portion in koids.Chunk(VmosAtOnce))
+        var isPart = from.Unit != ScrubPlace.Whole && !from.Vmo.IsNone;
+        var (after, last) = (isPart ? new Koid(from.Vmo.Value - 1) : from.Vmo, from);
+        await foreach (var koids in family is null ? store.ScanVmosAsync(after, cancellation) : Portions(family, after))
         {
-            var checks = portion.Select(koid => new VmoCheck(store, sessions, koid, bytes, cancellation)).ToArray();
-            foreach (var findings in await Task.WhenAll(checks.Select(check => check.FindAsync())))
-                found.AddRange(findings);
-            _checked += checks.Sum(check => check.Checked);
+            foreach (var portion in Together(koids, isPart ? from.Vmo : Koid.None))
+            {
+                if (last != from && isOver())
+                    return last;
+                var looks = portion.Select(koid =>
+                {
+                    var unit = isPart && koid == from.Vmo ? from.Unit : 0;
+                    return new Look(koid, unit == 0, call.Bytes ? new(unit, int.MaxValue, isOver) : null);
+                }).ToArray();
+                await Task.WhenAll(looks.Select(LookAsync));
+                foreach (var look in looks)
+                {
+                    _checked += look.Checked;
+                    if (look.Findings.Count > 0)
+                        suspects.Add(look);
+                    // The portion after this begins inside this VMO; those that follow it are looked at then.
+                    if (look.Window is { IsCut: true } cut)
+                        return new(false, look.Koid, Math.Min(cut.Reached, ScrubPlace.Whole - 1), 0, default);
+                }
+
+                last = ScrubPlace.Done(portion[^1]);
+            }
         }
 
-        return found;
+        return ScrubPlace.FirstKeys;
+    }
+
+    // A large VMO is looked at alone, so that what is read of others is not read in vain.
+    private static IEnumerable<Koid[]> Together(IReadOnlyList<Koid> koids, Koid alone) =>
+        koids.Count > 0 && koids[0] == alone ? koids.Skip(1).Chunk(VmosAtOnce).Prepend([alone]) : koids.Chunk(VmosAtOnce);
+
+    private async Task LookAsync(Look look)
+    {
+        var check = new VmoCheck(store, sessions, look.Koid, look.IsFirst, look.Window, cancellation);
+        look.Findings = await check.FindAsync();
+        look.Checked = check.Checked;
     }
 
     private async Task<ScrubReply> KeysAsync(ScrubPlace place, HashSet<Koid>? family)
@@ -161,4 +183,16 @@ internal sealed class Scrub(IPageStore store, ISessionStore sessions, TimeProvid
         After = next?.ToKoid() ?? call.After,
         More = next is not null,
     };
+
+    /// <summary>One look at a VMO.</summary>
+    private sealed class Look(Koid koid, bool isFirst, PageWindow? window)
+    {
+        public Koid Koid => koid;
+        public bool IsFirst => isFirst;
+
+        /// <summary>The pages read; null: none.</summary>
+        public PageWindow? Window => window;
+        public List<Finding> Findings { get; set; } = [];
+        public long Checked { get; set; }
+    }
 }

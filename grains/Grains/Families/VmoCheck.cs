@@ -6,9 +6,9 @@ namespace VmoCluster.Grains.Families;
 
 /// <summary>
 /// Looks at one VMO as it is stored: its record, its stack, what it looks through and who looks through it, its parent and its children, and
-/// what its layers hold. It is read while it may change, so what it finds is only a suspicion; see <see cref="Scrub"/>.
+/// what its layers hold: all at first, and afterwards the pages of a window only. It is read while it may change, so what it finds is only a suspicion; see <see cref="Scrub"/>.
 /// </summary>
-internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid koid, bool bytes, CancellationToken cancellation)
+internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid koid, bool isFirst, PageWindow? window, CancellationToken cancellation)
 {
     /// <summary>
     /// Relatives looked at from this side. Those of a larger family are looked at when their own turn comes, which finds all that would lose
@@ -52,17 +52,26 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
             return;
         var member = new FamilyMember(record, top);
         var stack = await StackAsync(member);
-        await CheckNumbersAsync(record, stack);
-        await CheckWindowsAsync(member);
-        await CheckUsersAsync(record, stack);
-        await CheckChildrenAsync(record);
-        await CheckParentAsync(record);
+        if (isFirst)
+        {
+            await CheckNumbersAsync(record, stack);
+            await CheckWindowsAsync(member);
+            await CheckUsersAsync(record, stack);
+            await CheckChildrenAsync(record);
+            await CheckParentAsync(record);
+        }
+        else
+        {
+            // Told with the portion before.
+            _findings.Clear();
+        }
+
         foreach (var layer in stack)
         {
             // What is being freed is neither whole nor missed.
             if (member.IsDying && (layer == top || !IsUsed(member, layer)))
                 continue;
-            var check = new LayerCheck(store, _reader, layer, bytes, cancellation);
+            var check = new LayerCheck(store, _reader, layer, isFirst, window, cancellation);
             _findings.AddRange(await check.FindAsync());
             Checked += 1 + check.Checked;
         }

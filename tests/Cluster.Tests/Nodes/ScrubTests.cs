@@ -58,6 +58,33 @@ public sealed class ScrubTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_VMO_of_many_pages_is_read_in_several_portions_and_its_last_page_is_seen()
+    {
+        var vmo = await Client.CreateAsync(1UL << 30);
+        var part = Filled(Limits.CallBytesMax / Page, 1);
+        for (var extent = 0; extent < 512; extent++)
+        {
+            part[extent * 4096 % part.Length] = (byte)extent;
+            await vmo.WriteAsync((ulong)extent * Limits.CallBytesMax, part);
+        }
+
+        Assert.Equal([], await Client.ScrubAsync().ToListAsync());
+        await vmo.WriteAsync((1UL << 30) - Page, Filled(1, 2));
+        var blobs = (await Redis.KeysAsync($"vmo:{{{vmo.Koid}}}:b:1:*")).ToList();
+        var small = new List<string>();
+        foreach (var blob in blobs)
+        {
+            if ((await Redis.CommandAsync("STRLEN", blob)).StartsWith(":4120", StringComparison.Ordinal))
+                small.Add(blob);
+        }
+
+        await Redis.CommandAsync("SETRANGE", Assert.Single(small), "100", "other bytes");
+        var finding = Assert.Single(await Client.ScrubAsync().ToListAsync());
+        Assert.Equal(("checksum", vmo.Koid), (finding.What, finding.Koid));
+        Assert.Contains($"page {((1UL << 30) / Page) - 1} ", finding.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Each_kind_of_damage_is_found_and_nothing_else()
     {
         await FindsAsync("missing-blob", async (root, _) => await Redis.CommandAsync("DEL", await BlobAsync(root)));
