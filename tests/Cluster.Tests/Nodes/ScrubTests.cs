@@ -58,6 +58,21 @@ public sealed class ScrubTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_embedded_store_is_walked_too()
+    {
+        await using var silo = await SiloProcess.StartAsync();
+        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(30), ConnectTimeout = TimeSpan.FromSeconds(30), OperatorToken = silo.OperatorToken });
+        var root = await client.CreateAsync(1 << 20);
+        await root.WriteAsync(0, Filled(100, 1));
+        await root.CloneManyAsync(20, VmoKind.Snapshot);
+        var walk = client.ScrubAsync();
+        Assert.Equal([], await walk.ToListAsync());
+
+        // 21 VMOs, 22 layers and at least a blob, each once from its VMO's side and, but for the records, once by its key.
+        Assert.InRange(walk.Checked, 66, 200);
+    }
+
+    [Fact]
     public async Task A_VMO_of_many_pages_is_read_in_several_portions_and_its_last_page_is_seen()
     {
         var vmo = await Client.CreateAsync(1UL << 30);
