@@ -268,8 +268,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            var stored = await _services.Store.LoadLayerAsync(load.Layer, [FieldNames.Below], _stopped);
-            Feed(new HeadLoaded(load, stored is null ? null : Below.Decode(stored.Fields.Count == 0 ? default : stored.Fields[0].Value.Span), Outcome.Ok));
+            Feed(new HeadLoaded(load, await _services.Store.LoadLayerAsync(load.Layer, LoadHead.Names, _stopped), Outcome.Ok));
         }
         catch (Exception exception) when (TryExplain(exception, out var outcome))
         {

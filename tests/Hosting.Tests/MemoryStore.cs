@@ -145,6 +145,8 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     public ValueTask<bool> EraseAsync(Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation) => throw NotHere();
     public IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation) => throw NotHere();
 
+    public ValueTask<KeyPortion> ListKeysAsync(KeyPlace from, CancellationToken cancellation) => throw NotHere();
+
     private static InvalidOperationException NotHere() => new("Sessions and ownership have no business with this call.");
 
     private SessionState State(ulong session) => _sessions.GetValueOrDefault(session);

@@ -107,7 +107,6 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
             Applied = () =>
             {
                 var next = LayerHead.New(NextTop, NextSeq, layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, [], state.Memory.Budget, layer.Ring);
-                next.NextBlob = layer.NextBlob;
                 if (layer.Dead.Count > 0)
                     state.Effects.Add(new UnlinkBlobs(layer.Id, [.. layer.Dead]));
                 layer.Map.Clear();

@@ -111,12 +111,19 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         _isBusy = false;
         if (!input.Outcome.IsOk)
             return;
-        _nextFrozen = input.Below?.Under ?? 0;
         // A layer that is gone already was freed by whoever had the VMO before.
-        if (input.Below is null)
+        if (input.Head is not { } head)
+        {
             (_frozen, _isFrozenListed) = (0, false);
-        else
-            Busy(new ScanLeaves(Frozen));
+            Advance();
+            return;
+        }
+
+        var (below, garbage) = LayerHead.DecodeRest(head);
+        _nextFrozen = below.Under;
+        foreach (var blob in garbage)
+            _blobs.Enqueue(blob);
+        Busy(new ScanLeaves(Frozen));
         Advance();
     }
 

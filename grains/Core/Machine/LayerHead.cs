@@ -155,6 +155,21 @@ internal sealed class LayerHead
         return writer.ToArray();
     }
 
+    /// <summary>What lies under a frozen layer, and the blobs it had still to lose.</summary>
+    public static (Below Below, List<BlobId> Garbage) DecodeRest(StoredHash stored)
+    {
+        var (below, garbage) = (Below.Nothing, new List<BlobId>());
+        foreach (var field in stored.Fields)
+        {
+            if (field.Name.Span.SequenceEqual(FieldNames.Below.Span))
+                below = Below.Decode(field.Value.Span);
+            else if (field.Name.Span.SequenceEqual(FieldNames.Garbage.Span))
+                garbage = DecodeBlobs(field.Value.Span);
+        }
+
+        return (below, garbage);
+    }
+
     internal static List<BlobId> DecodeBlobs(ReadOnlySpan<byte> value)
     {
         var blobs = new List<BlobId>();

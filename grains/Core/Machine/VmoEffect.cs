@@ -31,8 +31,12 @@ public sealed record LoadLive(Koid Parent, ulong Extent) : VmoEffect;
 /// <param name="Extents">Which extents; null for all.</param>
 public sealed record Recall(IReadOnlyList<ulong> Sessions, IReadOnlyCollection<ulong>? Extents) : VmoEffect;
 
-/// <summary>Read what lies under a layer. Result: <see cref="HeadLoaded"/>.</summary>
-public sealed record LoadHead(LayerId Layer) : VmoEffect;
+/// <summary>Read what lies under a layer, and the blobs it had still to lose. Result: <see cref="HeadLoaded"/>.</summary>
+public sealed record LoadHead(LayerId Layer) : VmoEffect
+{
+    /// <summary>The fields to read.</summary>
+    public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } = [Encoding.FieldNames.Below, Encoding.FieldNames.Garbage];
+}
 
 /// <summary>Read bytes of blobs. Result: <see cref="BlobsLoaded"/>.</summary>
 public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect

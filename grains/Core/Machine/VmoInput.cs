@@ -59,8 +59,8 @@ public sealed record Erased(bool Done) : VmoInput;
 /// <summary>What a frozen layer shows; or why that is not known.</summary>
 public sealed record FrozenLoaded(LoadFrozen Load, FrozenExtent? Shown, Outcome Outcome) : VmoInput;
 
-/// <summary>What lies under a layer; null: there is no such layer.</summary>
-public sealed record HeadLoaded(LoadHead Load, Below? Below, Outcome Outcome) : VmoInput;
+/// <summary>The head of a layer, what lies under it and what it had still to lose; null: there is no such layer.</summary>
+public sealed record HeadLoaded(LoadHead Load, StoredHash? Head, Outcome Outcome) : VmoInput;
 
 /// <summary>All children asked for stand in the store; or why not: some of them may.</summary>
 public sealed record ChildrenCreated(CreateChildren Create, Outcome Outcome) : VmoInput;

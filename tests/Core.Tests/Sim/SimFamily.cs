@@ -293,7 +293,7 @@ public sealed class SimFamily
                 });
                 break;
             case LoadHead load:
-                Step(koid, new HeadLoaded(load, BelowOf(load.Layer), Outcome.Ok));
+                Step(koid, new HeadLoaded(load, Store.LoadLayer(load.Layer, LoadHead.Names), Outcome.Ok));
                 break;
             case LoadBlobs load:
                 Step(koid, new BlobsLoaded(load, [.. load.Reads.Select(Store.Read)], Outcome.Ok));
@@ -405,9 +405,6 @@ public sealed class SimFamily
                 Store.Create(child, default);
         }
     }
-
-    private Family.Below? BelowOf(LayerId layer) =>
-        Store.LoadLayer(layer, [Encoding.FieldNames.Below]) is { } head ? Family.Below.Decode(head.Fields.Count == 0 ? default : head.Fields[0].Value.Span) : null;
 
     private void Tell(Koid koid, TellKin tell)
     {
