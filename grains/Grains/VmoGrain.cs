@@ -187,12 +187,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         var read = await AskAsync(CallNames.Of(call), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
             ticket => new ReadInput(ticket, new() { Head = call.Head, Items = [new(offset, 1)] }), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp());
         var outcome = read.Outcomes is [var first, ..] ? first : Outcome.Ok;
-        if (!outcome.IsOk)
-            return new() { Outcome = outcome };
-        // A slice's page, or a reference's, is its target's.
-        return _shell?.Machine.AliasOf is { } source
-            ? FamilyAnswers.Through(Koid, source.Kind, offset, await FamilyAnswers.ExplainAsync(_services.Store, source.Vmo, call.Page + (source.Offset / Limits.PageBytes), cancellation))
-            : await FamilyAnswers.ExplainAsync(_services.Store, Koid, call.Page, cancellation);
+        return outcome.IsOk ? await FamilyAnswers.ExplainAsync(_services.Store, Koid, call.Page, cancellation) : new() { Outcome = outcome };
     }
 
     private ValueTask<VmoReply> AskAsync(VmoCall call, string? name = null) =>

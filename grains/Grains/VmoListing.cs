@@ -37,7 +37,10 @@ internal sealed class VmoListing(IPageStore store)
         if (record.Existence != Existence.Exists)
             return null;
         var layer = await store.LoadLayerAsync(VmoMachine.TopOf(record.Hash!), VmoMachine.HeadNames, cancellation);
-        return layer is null ? null : VmoSummary.Of(record.Hash!, layer);
+        var info = layer is null ? null : VmoSummary.Of(record.Hash!, layer);
+        return info is not null && VmoSummary.SizedBy(record.Hash!) is { IsNone: false } target && await DescribeAsync(target, cancellation) is { } sized
+            ? info with { Size = sized.Size, ContentSize = sized.ContentSize }
+            : info;
     }
 
     private static bool Matches(VmoInfo info, ListCall list)

@@ -71,10 +71,6 @@ public sealed class VmoMachine
     /// <summary>The parent it was made with; None for a root.</summary>
     public Koid Parent => _state.Record.Meta.Parent;
 
-    /// <summary>Of a slice or reference: its kind, whose pages it shows, and where in them it begins, in bytes. Null for others.</summary>
-    public (VmoKind Kind, Koid Vmo, ulong Offset)? AliasOf =>
-        _state.Record.Meta is { IsAlias: true } meta ? (meta.Kind, meta.ShownVmo, meta.ShownOffset) : null;
-
     /// <summary>Whether anything lies under its top layer.</summary>
     public bool LooksBelow => _state.Sight.HasBelow;
 

@@ -21,6 +21,9 @@ public static class VmoSummary
         return Queries.Describe(state, WaitDesk.SignalsOf(decoded), all) with { Rights = VmoRights.None };
     }
 
+    /// <summary>The VMO whose size a reference has; None for all others, which have their own.</summary>
+    public static Koid SizedBy(StoredHash record) => VmoRecord.Decode(record).Meta is { Kind: VmoKind.Reference } meta ? meta.ShownVmo : Koid.None;
+
     private sealed class NoBudget : IMapBudget
     {
         public static NoBudget Value { get; } = new();

@@ -27,12 +27,6 @@ internal static class FamilyAnswers
     public static Task<VmoReply> ExplainAsync(IPageStore store, Koid koid, ulong page, CancellationToken cancellation) =>
         GuardAsync(koid, () => new PageExplanation(new(store, cancellation), koid, page).AnswerAsync());
 
-    /// <summary>An explanation of the page of a VMO whose pages a slice or reference shows, as seen from that.</summary>
-    public static VmoReply Through(Koid alias, VmoKind kind, ulong offset, VmoReply reply) => reply.Explanation is not { } explanation ? reply : new()
-    {
-        Explanation = explanation with { Levels = [new() { Koid = alias, Kind = kind, Offset = offset, Answer = "parent" }, .. explanation.Levels] },
-    };
-
     private static async Task<VmoReply> GuardAsync(Koid koid, Func<Task<VmoReply>> answer)
     {
         try

@@ -30,7 +30,13 @@ internal sealed class FamilyTree(FamilyReader reader, Koid koid)
         foreach (var member in page)
             books.Ask(member);
         await reader.FillAsync(books);
-        nodes.AddRange(page.Select(books.Find).OfType<FamilyMember>().Where(member => !member.IsDying).Select(member => Describe(member, below[member.Koid], books)));
+        var members = page.Select(books.Find).OfType<FamilyMember>().Where(member => !member.IsDying).ToArray();
+        // A reference is as large as what it refers to.
+        var targets = members.Where(member => member.Record.Meta.Kind == VmoKind.Reference).Select(member => member.Record.Meta.ShownVmo).Distinct().ToArray();
+        var sizes = (await reader.MembersAsync(targets)).OfType<FamilyMember>().ToDictionary(target => target.Koid, target => target.Top.Size);
+        nodes.AddRange(members.Select(member => Describe(member, below[member.Koid], books) is var node && member.Record.Meta.Kind == VmoKind.Reference
+            ? node with { Size = sizes.GetValueOrDefault(member.Record.Meta.ShownVmo, node.Size) }
+            : node));
         return new() { Tree = [.. nodes], Number = isMore ? 1u : 0u };
     }
 

@@ -43,7 +43,8 @@ internal sealed class PageExplanation(FamilyReader reader, Koid koid, ulong page
             if (await reader.MemberAsync(member.Record.Meta.Parent) is not { } parent)
                 return new(member.Record.Meta.Parent, 1);
             at += member.Record.Meta.Offset / Limits.PageBytes;
-            if (at >= parent.Top.Size / Limits.PageBytes)
+            // A reference has no size of its own.
+            if (parent.Record.Meta.Kind != VmoKind.Reference && at >= parent.Top.Size / Limits.PageBytes)
                 return null;
             walk.Follow(parent.Top.Id, at);
             member = parent;

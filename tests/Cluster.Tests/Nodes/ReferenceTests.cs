@@ -85,7 +85,10 @@ public sealed class ReferenceTests(AliasNode node) : IClassFixture<AliasNode>
             Assert.Equal((3ul * Page, (3ul * Page) - 1), (info.Size, info.ContentSize));
         }
 
+        var tree = await root.TreeAsync().ToListAsync();
+        Assert.Equal([3ul * Page, 3ul * Page, 3ul * Page], tree.Select(node => node.Size));
         await SetAsync(still, (2 * Page) + 5, 1);
+        Assert.Equal([(still.Koid, "parent"), (root.Koid, "own")], (await still.ExplainAsync(2)).Levels.Select(level => (level.Koid, level.Answer)));
         await reference.SetContentSizeAsync(17);
         Assert.Equal(17ul, await root.GetContentSizeAsync());
         await RefusedAsync(VmoStatus.Unavailable, () => still.SetSizeAsync(Page));

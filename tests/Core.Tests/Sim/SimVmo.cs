@@ -1,4 +1,5 @@
 using VmoCluster.Core.Machine;
+using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
@@ -29,6 +30,21 @@ public sealed class SimVmo
         Store.Create(owner, creation.LayerFields, creation.RecordFields);
         Machine = VmoMachine.Created(creation, owner, Memory);
     }
+
+    /// <summary>A VMO whose meta says more than a root's.</summary>
+    public SimVmo(int seed, ulong size, VmoMeta meta)
+    {
+        _random = new(seed);
+        Cache = new(8);
+        Secret = new(0xA5A5, (ulong)seed + 1);
+        var owner = new Owner(7, 1, _nonce);
+        var creation = VmoCreation.Root(meta.Koid, new() { Head = Head(Secret), Size = size, Options = meta.Options, Name = "sim", Confirmed = true }, Now);
+        Store.Create(owner, creation.LayerFields, [.. creation.RecordFields.Select(field => field.Name.Span.SequenceEqual("meta"u8) ? field with { Value = meta.Encode() } : field)]);
+        Machine = VmoMachine.Acquired(Store.LoadRecord(), creation.Layer, Store.LoadLayer(VmoMachine.HeadNames), owner, default, Memory);
+    }
+
+    /// <summary>What it asked of other VMOs, in order; a test delivers it.</summary>
+    public List<VmoEffect> Outgoing { get; } = [];
 
     public SimStore Store { get; } = new();
     public SimCache Cache { get; private set; }
@@ -230,7 +246,8 @@ public sealed class SimVmo
         Step(new CommitDone(CommitOutcome.Unknown));
     }
 
-    private void Step(VmoInput input)
+    /// <summary>One step of the machine: answers reach their tickets, effects wait.</summary>
+    public void Step(VmoInput input)
     {
         foreach (var effect in Machine.Step(input, Now))
         {
@@ -238,6 +255,8 @@ public sealed class SimVmo
             Seen[name] = Seen.GetValueOrDefault(name) + 1;
             if (effect is Answer answer)
                 ((SimTicket)answer.Ticket).Reply = answer.Reply;
+            else if (effect is SendForward or TellKin)
+                Outgoing.Add(effect);
             else
                 _pending.Add(effect);
         }
