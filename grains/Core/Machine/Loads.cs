@@ -130,7 +130,7 @@ internal sealed class Loads(MachineState state)
     /// <summary>Asks for pages that are not in memory; neighbours in a blob are one read.</summary>
     public void NeedPages(List<(PageKey Key, uint Checksum)> pages, ILoadWaiter waiter)
     {
-        pages.Sort((left, right) => (left.Key.Blob.Nonce, left.Key.Blob.Counter, left.Key.Index).CompareTo((right.Key.Blob.Nonce, right.Key.Blob.Counter, right.Key.Index)));
+        pages.Sort((left, right) => PlaceOf(left.Key).CompareTo(PlaceOf(right.Key)));
         var wanted = new List<PageLoad>();
         PageKey? last = null;
         foreach (var (key, checksum) in pages)
@@ -208,6 +208,9 @@ internal sealed class Loads(MachineState state)
         uses.IsComplete = true;
     }
 
+    private static (ulong Home, uint Number, uint Nonce, uint Counter, byte Index) PlaceOf(in PageKey key) =>
+        (key.Layer.Home.Value, key.Layer.Number, key.Blob.Nonce, key.Blob.Counter, key.Index);
+
     private void Send(List<PageLoad> wanted)
     {
         var reads = new List<BlobRead>();
@@ -215,7 +218,7 @@ internal sealed class Loads(MachineState state)
         for (var at = 0; at < wanted.Count;)
         {
             var count = 1;
-            while (at + count < wanted.Count && wanted[at + count].Key.Blob == wanted[at].Key.Blob && wanted[at + count].Key.Index == wanted[at].Key.Index + count)
+            while (at + count < wanted.Count && wanted[at + count].Key.Layer == wanted[at].Key.Layer && wanted[at + count].Key.Blob == wanted[at].Key.Blob && wanted[at + count].Key.Index == wanted[at].Key.Index + count)
                 count++;
             var buffer = new byte[count * Limits.PageBytes];
             var key = wanted[at].Key;
