@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using VmoCluster.Core;
 using VmoCluster.Core.Encoding;
-using VmoCluster.Core.Family;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
