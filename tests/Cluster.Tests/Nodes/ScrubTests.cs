@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using VmoCluster.Client;
 using VmoCluster.Harness;
 using Xunit;
@@ -85,15 +87,19 @@ public sealed class ScrubTests : IAsyncLifetime
 
         Assert.Equal([], await Client.ScrubAsync().ToListAsync());
         await vmo.WriteAsync((1UL << 30) - Page, Filled(1, 2));
-        var blobs = (await Redis.KeysAsync($"vmo:{{{vmo.Koid}}}:b:1:*")).ToList();
-        var small = new List<string>();
-        foreach (var blob in blobs)
-        {
-            if ((await Redis.CommandAsync("STRLEN", blob)).StartsWith(":4120", StringComparison.Ordinal))
-                small.Add(blob);
-        }
 
-        await Redis.CommandAsync("SETRANGE", Assert.Single(small), "100", "other bytes");
+        // Small blobs are put together behind the writes: the page is damaged where it lies when that has come to rest.
+        var (count, since) = (0, Stopwatch.GetTimestamp());
+        await Nodes.UntilAsync("no blob comes or goes for two seconds", async () =>
+        {
+            var now = (await Redis.KeysAsync($"vmo:{{{vmo.Koid}}}:b:*")).Count;
+            if (now != count)
+                (count, since) = (now, Stopwatch.GetTimestamp());
+            return Stopwatch.GetElapsedTime(since) > TimeSpan.FromSeconds(2);
+        }, TimeSpan.FromSeconds(60));
+        var place = (await vmo.ExplainAsync(((1UL << 30) / Page) - 1)).Blob!;
+        var (blob, index) = (place[(place.IndexOf(':', StringComparison.Ordinal) + 1)..place.IndexOf('#', StringComparison.Ordinal)], int.Parse(place[(place.IndexOf('#', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture));
+        await Redis.CommandAsync("SETRANGE", $"vmo:{{{vmo.Koid}}}:b:1:{blob}", $"{16 + ((ulong)index * Page) + 100}", "other bytes");
         var finding = Assert.Single(await Client.ScrubAsync().ToListAsync());
         Assert.Equal(("checksum", vmo.Koid), (finding.What, finding.Koid));
         Assert.Contains($"page {((1UL << 30) / Page) - 1} ", finding.Detail, StringComparison.Ordinal);
