@@ -70,6 +70,8 @@ public sealed class FullStoreTests
     private static async Task NothingIsLeftAsync(RedisServer redis, Koid koid)
     {
         await Nodes.UntilAsync("the VMO's record, layers and blobs are freed", async () => (await redis.KeysAsync($"vmo:{{{koid}}}:[vlb]*")).Count == 0, TimeSpan.FromSeconds(20));
+        // Struck off the list of unfinished work a moment later.
+        await Nodes.UntilAsync("nothing is unfinished", async () => (await redis.KeysAsync("vmo:{sessions}:u:*")).Count == 0, TimeSpan.FromSeconds(20));
         var keys = await redis.KeysAsync();
         var notes = keys.Where(key => key == $"vmo:{{{koid}}}:t" || key.StartsWith("vmo:req:", StringComparison.Ordinal)).ToList();
         Assert.Equal(2, notes.Count);
