@@ -80,6 +80,9 @@ public static class Limits
     /// <summary>Children of one VMO. Their koids are ranges in one field of the record.</summary>
     public const int ChildrenPerVmoMax = 1_000_000;
 
+    /// <summary>Pins of one VMO's frozen layers that wait to be confirmed. About 25 bytes each in the record.</summary>
+    public const int PinsPerVmoMax = 4096;
+
     /// <summary>Ranges a child is told not to show, of one clone call.</summary>
     public const int CloneZeroRangesMax = 32;
 

@@ -13,7 +13,7 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
     [Alias("Wake")]
     ValueTask<bool> WakeAsync();
 
-    /// <summary>Another VMO of the family tells something. Ok when it is durable, or when the one told is gone.</summary>
+    /// <summary>Another VMO of the family tells something. Ok when it is durable, or when the one told is gone and that is as good.</summary>
     [Alias("Tell")]
     ValueTask<Outcome> TellAsync(KinMessage message);
 

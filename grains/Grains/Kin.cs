@@ -5,7 +5,7 @@ namespace VmoCluster.Grains;
 /// <summary>The way from one VMO of a family to another.</summary>
 public sealed class Kin(IGrainFactory grains)
 {
-    /// <summary>Tells a VMO something. Ok when it is durable there, or when that VMO is gone.</summary>
+    /// <summary>Tells a VMO something. Ok when it is durable there, or when that VMO is gone and that is as good.</summary>
     public ValueTask<Outcome> TellAsync(Koid target, KinMessage message) => Of(target).TellAsync(message);
 
     /// <summary>The VMO if it lives, else the nearest of its ancestors that does.</summary>

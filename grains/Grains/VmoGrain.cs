@@ -91,7 +91,9 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     {
         var reply = await AskAsync("kin", new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
             ticket => new KinInput(ticket, message), told => told.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
-        return _isGone ? Outcome.Ok : reply.Outcome;
+        if (!_isGone)
+            return reply.Outcome;
+        return message.IsToldWhenGone ? Outcome.Ok : new(VmoStatus.NotFound, "the VMO is gone");
     }
 
     /// <inheritdoc/>

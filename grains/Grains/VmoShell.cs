@@ -307,7 +307,7 @@ internal sealed class VmoShell : IDisposable
             outcome = new(VmoStatus.Io, exception.Message, 200);
         }
 
-        if (!outcome.IsOk)
+        if (!outcome.IsOk && tell.Message is not (Pin or IsPinned))
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "telling the family", outcome.Message ?? "");
         Feed(new KinTold(tell, outcome));
     }

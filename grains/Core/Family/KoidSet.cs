@@ -79,6 +79,45 @@ public sealed class KoidSet
         return both;
     }
 
+    /// <summary>A set out of ranges in any order.</summary>
+    public static KoidSet Of(IEnumerable<KoidRange> ranges)
+    {
+        var set = Empty;
+        foreach (var range in ranges)
+            set = set.With(range.First, range.Count);
+        return set;
+    }
+
+    /// <summary>The ranges, rising.</summary>
+    public KoidRange[] ToRanges() => [.. _ranges.Select(range => new KoidRange(new(range.First), (int)range.Count))];
+
+    /// <summary>What is in this set and not in the other.</summary>
+    public KoidSet Without(KoidSet other)
+    {
+        var rest = new List<(ulong, ulong)>();
+        var next = 0;
+        foreach (var (first, count) in _ranges)
+        {
+            var (at, end) = (first, first + count);
+            while (next < other._ranges.Length && other._ranges[next].First + other._ranges[next].Count <= at)
+                next++;
+            for (var i = next; i < other._ranges.Length && other._ranges[i].First < end; i++)
+            {
+                if (other._ranges[i].First > at)
+                    rest.Add((at, other._ranges[i].First - at));
+                at = Math.Min(end, Math.Max(at, other._ranges[i].First + other._ranges[i].Count));
+            }
+
+            if (at < end)
+                rest.Add((at, end - at));
+        }
+
+        return new([.. rest]);
+    }
+
+    /// <summary>What is in both.</summary>
+    public KoidSet Both(KoidSet other) => Without(Without(other));
+
     public KoidSet Without(Koid koid)
     {
         if (!Contains(koid))

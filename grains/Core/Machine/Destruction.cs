@@ -37,6 +37,9 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     /// <summary>Whether the children are the parent's now, if there is one.</summary>
     public bool IsParentTold => _isParentTold || state.Record.Meta.Parent.IsNone;
 
+    /// <summary>Whether it looks through no layer of another VMO any more, and the homes are told, or will be.</summary>
+    public bool HasLetGo => _areHomesListed;
+
     private LayerId Frozen => new(state.Layer.Id.Home, _frozen!.Value);
 
     /// <summary>Goes on, or begins.</summary>

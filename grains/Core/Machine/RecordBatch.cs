@@ -28,7 +28,7 @@ internal sealed class RecordBatch
     private string _name;
     private VmoSignals _signals;
     private uint _nextHandle;
-    private readonly Dictionary<uint, KoidSet> _users = [];
+    private readonly FrozenUsers _users;
     private bool _isRelease = true;
     private bool _isClosed;
     private PreparedSlot? _ring;
@@ -46,6 +46,7 @@ internal sealed class RecordBatch
         _signals = record.UserSignals;
         _nextHandle = record.NextHandle;
         _children = record.Children;
+        _users = new(record);
     }
 
     /// <summary>What has been decided, in order, with the reply of those that are Ok.</summary>
@@ -60,9 +61,10 @@ internal sealed class RecordBatch
         : _handles.LiveCount == 0 ? VmoState.Ghost : VmoState.Alive;
 
     /// <summary>
-    /// Whether, after it, somebody must look after the VMO even if nobody calls: it is dying, children are being made, or time will end a handle.
+    /// Whether, after it, somebody must look after the VMO even if nobody calls: it is dying, children are being made, pins wait to be confirmed,
+    /// or time will end a handle.
     /// </summary>
-    public bool NeedsNote => State == VmoState.Dying || _intent is not null || _handles.NextEndMs != long.MaxValue;
+    public bool NeedsNote => State == VmoState.Dying || _intent is not null || !_users.Pins.IsEmpty || _handles.NextEndMs != long.MaxValue;
 
     public bool TryAdd(Change change)
     {
@@ -128,8 +130,7 @@ internal sealed class RecordBatch
             fields.Add(new(FieldNames.Signals, VmoRecord.Number((uint)_signals)));
         if (!ReferenceEquals(_children, _record.Children))
             fields.Add(new(FieldNames.Children, _children.Encode()));
-        foreach (var (layer, users) in _users)
-            fields.Add(new(FieldNames.Users(layer), VmoRecord.EncodeUsers(users)));
+        _users.AddFields(fields);
         if (_holders is not null)
             fields.Add(new(FieldNames.Holders, VmoRecord.EncodeHolders(_holders)));
         if (_intent is not null)
@@ -154,7 +155,7 @@ internal sealed class RecordBatch
             Seq = _record.Seq,
             Fields = fields,
             IsRelease = _isRelease || State == VmoState.Dying,
-            IsStructure = State == VmoState.Dying || _intent is not null,
+            IsStructure = State == VmoState.Dying || _intent is not null || _users.HasPinned,
         };
     }
 
@@ -169,14 +170,7 @@ internal sealed class RecordBatch
         _record.NextHandle = _nextHandle;
         _record.State = state;
         _record.Children = _children;
-        foreach (var (layer, users) in _users)
-        {
-            if (users.IsEmpty)
-                _record.Users.Remove(layer);
-            else
-                _record.Users[layer] = users;
-        }
-
+        _users.Publish();
         if (_holders is not null)
             _record.Holders = _holders;
         if (_intent is not null)
@@ -280,7 +274,7 @@ internal sealed class RecordBatch
             foreach (var item in birth.Bases)
             {
                 Invariant.Holds(item.Layer.Home == _record.Meta.Koid, "a child looks through a layer of another VMO that does not know it");
-                _users[item.Layer.Number] = UsersOf(item.Layer.Number).With(birth.Meta.Koid, 1);
+                _users.Add(item.Layer.Number, birth.Meta.Koid);
             }
         }
 
@@ -294,15 +288,20 @@ internal sealed class RecordBatch
         {
             case ChildGone gone:
                 _children = Without(gone.Child);
-                EndUse(gone.Child);
+                _users.End(gone.Child);
                 break;
             case UserGone gone:
-                EndUse(gone.User);
+                _users.End(gone.User);
                 break;
             case Rehome rehome:
                 _children = Without(rehome.Gone);
                 foreach (var child in rehome.Children)
                     _children = _children.With(VmoKind.Snapshot, new(child), 1);
+                break;
+            case Pin pin:
+                return Pin(pin);
+            case Unpin unpin:
+                _users.Unpin(unpin);
                 break;
             case AliasFence fence:
                 // Nothing is in flight now, and what waits finds its handle gone when its turn comes.
@@ -323,16 +322,19 @@ internal sealed class RecordBatch
 
     private Children Without(Koid child) => _children.Snapshots.Contains(child) || _children.Followers.Contains(child) ? _children.Without(child) : _children;
 
-    private void EndUse(Koid user)
+    // A layer with a user stands, whatever becomes of the VMO; the highest frozen one stands until the VMO dies.
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Pin(Pin pin)
     {
-        foreach (var layer in _record.Users.Keys)
-        {
-            if (UsersOf(layer) is var users && users.Contains(user))
-                _users[layer] = users.Without(user);
-        }
+        var isHighest = pin.Layer != 0 && pin.Layer == _layer.Below.Under && State != VmoState.Dying;
+        if (pin.Via.IsNone ? !isHighest : !_users.Of(pin.Layer).Contains(pin.Via))
+            return (new(VmoStatus.NotFound, $"layer {pin.Layer} cannot be pinned{(pin.Via.IsNone ? "" : $": VMO {pin.Via} does not look through it")}"), null, 0);
+        if (_users.Pins.Entries.Count >= Limits.PinsPerVmoMax)
+            return (new(VmoStatus.ShouldWait, $"{Limits.PinsPerVmoMax} pins of the VMO's layers wait to be confirmed, the most", 500), null, 0);
+        _users.Pin(pin, isMove: false);
+        if (_users.HasPinned)
+            _isRelease = false;
+        return (Outcome.Ok, null, 0);
     }
-
-    private KoidSet UsersOf(uint layer) => _users.TryGetValue(layer, out var changed) ? changed : _record.Users.GetValueOrDefault(layer, KoidSet.Empty);
 
     // A replaced handle keeps its place in the derivation: only its secret and its rights change.
     private (Outcome Outcome, VmoReply? Reply, ulong Result) Replace(ReplaceCall call)

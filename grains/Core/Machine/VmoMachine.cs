@@ -26,6 +26,7 @@ public sealed class VmoMachine
     private readonly Kinship _kin;
     private readonly GrantDesk _grants;
     private readonly AliasDesk _alias;
+    private readonly PinDesk _pins;
     private HeardChange? _heard;
     private bool _isExpiring;
     private UnlinkBlobs? _unlink;
@@ -42,7 +43,8 @@ public sealed class VmoMachine
         _upkeep = new(state, _loads, change => _queue.Enqueue(change, _ => { }));
         _destruction = new(state, _loads);
         _births = new(state, _queue);
-        _kin = new(state, _queue, _destruction);
+        _pins = new(state, _queue, _destruction);
+        _kin = new(state, _queue, _destruction, _pins);
         _grants = new(state, _loads, _queue);
         _alias = new(state, _queue, Heard);
         _queue.MayEnd = _alias.MayEnd;
@@ -81,7 +83,7 @@ public sealed class VmoMachine
     public bool NeedsTicks => NextTickMs != long.MaxValue;
 
     /// <summary>Whether somebody must look after the VMO even when this activation is gone.</summary>
-    public bool NeedsNote => _state.Record.State == VmoState.Dying || _state.Record.Intent is not null || _state.Record.Handles.NextEndMs != long.MaxValue;
+    public bool NeedsNote => _state.Record.State == VmoState.Dying || _state.Record.Intent is not null || _pins.IsWaiting || _state.Record.Handles.NextEndMs != long.MaxValue;
 
     /// <summary>Whether its place in the list of unfinished work is stored.</summary>
     public bool IsNoted
@@ -238,7 +240,7 @@ public sealed class VmoMachine
                 _kin.Hear(kin.Ticket, kin.Message);
                 break;
             case KinTold told:
-                if (!_alias.Told(told) && !_kin.Told(told))
+                if (!_alias.Told(told) && !_pins.Told(told) && !_kin.Told(told))
                     _destruction.Told(told);
                 _kin.Resume();
                 break;
@@ -321,7 +323,7 @@ public sealed class VmoMachine
     {
         var ends = _state.Record.Handles.NextEndMs;
         var next = ends == long.MaxValue ? long.MaxValue : Math.Max(1, ends - _state.Now.UnixMs);
-        if ((_state.Record.State == VmoState.Dying && !_destruction.IsWaiting) || _state.Record.Intent is not null || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || _alias.IsHolding || !_queue.IsIdle)
+        if ((_state.Record.State == VmoState.Dying && !_destruction.IsWaiting) || _state.Record.Intent is not null || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || _alias.IsHolding || _pins.IsWaiting || !_queue.IsIdle)
             next = Math.Min(next, RetryMs);
         if (_waits.NextMs != long.MaxValue)
             next = Math.Min(next, Math.Max(1, _waits.NextMs - _state.Now.MonotonicMs));
@@ -501,6 +503,7 @@ public sealed class VmoMachine
         _waits.Tick();
         _staging.Tick();
         _reads.Tick();
+        _pins.Tick();
     }
 
     private void RefuseEnded(VmoInput input)

@@ -43,6 +43,9 @@ public sealed class VmoRecord
     /// <summary>VMOs elsewhere that look through its frozen layers, by layer number.</summary>
     public Dictionary<uint, KoidSet> Users { get; } = [];
 
+    /// <summary>Users of frozen layers that may come to nothing.</summary>
+    public Pins Pins { get; set; } = Pins.None;
+
     /// <summary>Sessions of silos that may hold grants of this VMO.</summary>
     public HashSet<ulong> Holders { get; set; } = [];
 
@@ -77,6 +80,7 @@ public sealed class VmoRecord
         var handles = new HandleTable();
         var ring = new RequestRing();
         HashSet<ulong> holders = [];
+        var pins = Pins.None;
         var (children, users, intent) = (Children.None, new Dictionary<uint, KoidSet>(), (BirthIntent?)null);
         foreach (var field in stored.Fields)
         {
@@ -103,6 +107,10 @@ public sealed class VmoRecord
             else if (key.SequenceEqual(FieldNames.Holders.Span))
             {
                 holders = DecodeHolders(value);
+            }
+            else if (key.SequenceEqual(FieldNames.Pins.Span))
+            {
+                pins = Pins.Decode(value);
             }
             else if (key.SequenceEqual(FieldNames.Intent.Span))
             {
@@ -154,6 +162,7 @@ public sealed class VmoRecord
             Ring = ring,
             Children = children,
             Holders = holders,
+            Pins = pins,
             Intent = intent,
         };
         foreach (var (number, set) in users)

@@ -181,7 +181,8 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
                 Find("missing-layer", $"layer {id}", $"layer {id} is looked through by {users.Count} VMOs, {users.First} the first, and is not in the stack");
             if (users.Count > RelativesMax)
                 continue;
-            var koids = users.Koids.Where(user => !unborn.Contains(user)).ToArray();
+            // Of a pinned user it is not known yet; its home asks until it is.
+            var koids = users.Without(record.Pins.UsersOf(number)).Koids.Where(user => !unborn.Contains(user)).ToArray();
             var members = await _reader.MembersAsync(koids);
             for (var i = 0; i < koids.Length; i++)
             {

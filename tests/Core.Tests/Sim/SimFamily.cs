@@ -189,7 +189,8 @@ public sealed class SimFamily
     {
         var record = Record.VmoRecord.Decode(Store.LoadRecord(koid));
         return $"{koid} of {record.Meta.Parent}: {record.State}, children {string.Join(',', record.Children.Snapshots.Koids)}, users "
-            + string.Join(' ', record.Users.Select(users => $"{users.Key}:{string.Join(',', users.Value.Koids)}"));
+            + string.Join(' ', record.Users.Select(users => $"{users.Key}:{string.Join(',', users.Value.Koids)}"))
+            + string.Join(' ', record.Pins.Entries.Select(pin => $" pin of {pin.Layer} by {pin.Asker} at {pin.Stamp:x}: {string.Join(',', pin.Users.Koids)}"));
     }));
 
     private VmoMachine? Open(Koid koid)
@@ -414,7 +415,7 @@ public sealed class SimFamily
             // Gone altogether is as good as told.
             var outcome = ((VmoReply)reply).Outcome;
             if (outcome.Status == VmoStatus.BadHandle)
-                outcome = Outcome.Ok;
+                outcome = tell.Message.IsToldWhenGone ? Outcome.Ok : new(VmoStatus.NotFound, "gone");
             if (_random.Next(100) < LostPercent)
                 outcome = new(VmoStatus.Io, "lost");
             Step(koid, new KinTold(tell, outcome), machine);
