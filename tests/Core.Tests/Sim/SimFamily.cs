@@ -63,11 +63,18 @@ public sealed class SimFamily
 
     public (Outcome Outcome, VmoReply Reply, VmoHandle[] Handles) Clone(VmoHandle parent, int count, params CloneSpec[] specs)
     {
-        var call = new CloneCall(Head(parent.Secret, NextRequest()), specs, count, NextSecret(), Confirmed: true) { First = new(_koids + 1) };
-        _koids += (ulong)Math.Max(count, 1);
+        var call = CloneCall(parent, count, specs);
         var reply = Call(parent.Koid, call);
         VmoHandle[] handles = reply.Outcome.IsOk ? [.. Enumerable.Range(0, count).Select(i => new VmoHandle(new(reply.Koid.Value + (ulong)i), call.Seed.Child(i)))] : [];
         return (reply.Outcome, reply, handles);
+    }
+
+    /// <summary>A clone call as it comes from the handle registry, to be made once or more often.</summary>
+    public CloneCall CloneCall(VmoHandle parent, int count, params CloneSpec[] specs)
+    {
+        var call = new CloneCall(Head(parent.Secret, NextRequest()), specs, count, NextSecret(), Confirmed: true) { First = new(_koids + 1) };
+        _koids += (ulong)Math.Max(count, 1);
+        return call;
     }
 
     public VmoReply Call(Koid koid, VmoCall call) => Ask<VmoReply>(koid, ticket => new CallInput(ticket, call));
@@ -97,10 +104,10 @@ public sealed class SimFamily
 
     public VmoInfo Info(VmoHandle handle) => Call(handle.Koid, new InfoCall(Head(handle.Secret), InfoTopic.Vmo)).Info!;
 
-    /// <summary>Asks and lets everything happen until the answer is there; asks again when the VMO moved meanwhile.</summary>
+    /// <summary>Asks and lets everything happen until the answer is there.</summary>
     public T Ask<T>(Koid koid, Func<Ticket, VmoInput> input)
     {
-        var ticket = new SimTicket();
+        var ticket = new SimTicket { Lost = Refusal<T>(new(VmoStatus.Io, "lost")), Gone = Refusal<T>(new(VmoStatus.BadHandle, "gone")) };
         Deliver(koid, ticket, input);
         for (var steps = 0; ticket.Reply is null; steps++)
         {
@@ -111,6 +118,9 @@ public sealed class SimFamily
 
         return Assert.IsType<T>(ticket.Reply);
     }
+
+    private static object Refusal<T>(Outcome outcome) => typeof(T) == typeof(WriteReplies) ? WriteReplies.Fail(outcome, 1)
+        : typeof(T) == typeof(ReadReplies) ? ReadReplies.Fail(outcome, 1) : new VmoReply { Outcome = outcome };
 
     /// <summary>Lets a few of the things under way happen.</summary>
     public void RunSome(int effects)
@@ -225,7 +235,7 @@ public sealed class SimFamily
             Step(koid, input(ticket));
         }
         else
-            ticket.Reply = VmoReply.Fail(VmoStatus.BadHandle, "gone");
+            ticket.Reply = ticket.Gone;
     }
 
     private bool RunOne()
@@ -332,6 +342,9 @@ public sealed class SimFamily
             case TellKin tell:
                 Tell(koid, tell);
                 break;
+            case SendForward forward:
+                Forward(koid, machine, forward);
+                break;
             case EndActivation:
                 _machines.Remove(koid);
                 _homes.Remove(koid);
@@ -380,7 +393,7 @@ public sealed class SimFamily
                         new()
                         {
                             Vmo = vmo, Extent = extent, Session = silo.Session, Shown = GrantCodec.Decode(given.Shown), Size = given.Size, Parent = given.Parent,
-                            ParentOffset = given.ParentOffset,
+                            ParentOffset = given.ParentOffset, ParentEnd = given.ParentEnd,
                         }, mark);
                 }
 
@@ -421,6 +434,46 @@ public sealed class SimFamily
             Step(koid, new KinTold(tell, outcome), machine);
         };
         Deliver(tell.Target, ticket, at => new KinInput(at, tell.Message));
+    }
+
+    // A slice or reference hands a call on: the request may be lost, or its answer, and then nobody knows.
+    private void Forward(Koid koid, VmoMachine machine, SendForward send)
+    {
+        var lost = _random.Next(100) < LostPercent;
+        var nothing = new ForwardReply { Outcome = new(VmoStatus.Io, "lost") };
+        if ((lost && _random.Next(2) == 0) || Open(send.Target) is not { } target)
+        {
+            Step(koid, new ForwardDone(send, nothing), machine);
+            return;
+        }
+
+        var admitted = target.Admit(send.Call.Pass, NextSecret(), Now, out var secret);
+        if (!admitted.IsOk)
+        {
+            Step(koid, new ForwardDone(send, new() { Outcome = admitted }), machine);
+            return;
+        }
+
+        var ticket = new SimTicket { Lost = nothing, Gone = nothing };
+        ticket.Replied = reply => _tasks.Add(() =>
+        {
+            var forwarded = lost ? nothing : reply switch
+            {
+                ReadReplies reads => new() { Reads = reads },
+                WriteReplies writes => new() { Writes = writes },
+                VmoReply call => new() { Reply = call },
+                _ => nothing,
+            };
+            Step(koid, new ForwardDone(send, forwarded), machine);
+            return true;
+        });
+        Deliver(send.Target, ticket, at => send.Call switch
+        {
+            { Reads: { } reads } => new ReadInput(at, new() { Head = reads.Head with { Secret = secret }, Items = reads.Items }),
+            { Writes: { } writes } => new WriteInput(at, new() { Head = writes.Head with { Secret = secret }, Items = writes.Items, Data = writes.Data }),
+            { Call: { } call } => new CallInput(at, call with { Head = call.Head with { Secret = secret } }),
+            _ => throw new InvalidOperationException("the simulation hands on whole calls"),
+        });
     }
 
     private void Commit(Koid koid, StoreCommit commit)

@@ -23,4 +23,7 @@ public sealed class SimTicket : Ticket
 
     /// <summary>What it is told when the one asked dies.</summary>
     public object Lost { get; init; } = VmoReply.Fail(VmoStatus.Io, "lost");
+
+    /// <summary>What it is told when there is nobody to ask.</summary>
+    public object Gone { get; init; } = VmoReply.Fail(VmoStatus.BadHandle, "gone");
 }
