@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging.Abstractions;
+using VmoCluster.Client;
+using VmoCluster.Core.Store;
+using VmoCluster.Harness;
+using VmoCluster.PageStore;
+using Xunit;
+using static VmoCluster.Cluster.Tests.Nodes.AliasNode;
+
+namespace VmoCluster.Cluster.Tests.Nodes;
+
+/// <summary>P2 where a silo holds what a VMO on another silo has granted it, and does not answer when that is taken back.</summary>
+[Collection(NodeCollection.Name)]
+public sealed partial class SilentHolderTests
+{
+    [Fact]
+    public async Task P2_A_write_goes_on_when_the_silent_holders_session_is_dead_and_the_holder_shows_nothing_old_when_it_comes_back()
+    {
+        await using var cluster = await SiloCluster.StartAsync(2);
+        var (holder, owner) = (cluster.Silos[0], cluster.Silos[1]);
+        var (holding, owning) = (SessionOf(holder), SessionOf(owner));
+        await using var through = Nodes.Connect(holder.Endpoint);
+        await using var others = Nodes.Connect(owner.Endpoint);
+
+        // Which silo a VMO comes to live on is Orleans' choice: pairs are made until enough are as wanted.
+        var pairs = new List<(Vmo Root, Vmo Clone)>();
+        await Nodes.UntilAsync("three clones on the one silo of roots on the other", async () =>
+        {
+            var root = await others.CreateAsync(16 * Page);
+            await SetAsync(root, 0, 1);
+            var clone = await root.CloneAsync(VmoKind.Live, 0, 16 * Page);
+            Assert.Equal(1, await ByteAsync(through.Open(clone.Handle), 0));
+            if (await OwnerAsync(cluster.Redis, root.Koid) == owning && await OwnerAsync(cluster.Redis, clone.Koid) == holding)
+                pairs.Add((root, clone));
+            return pairs.Count == 3;
+        });
+
+        await using var store = await RedisStore.OpenAsync(new() { Configuration = cluster.Redis.Configuration }, NullLoggerFactory.Instance, TimeProvider.System, CancellationToken.None);
+        holder.Pause();
+        await Task.WhenAll(pairs.Select(async pair =>
+        {
+            await SetAsync(others.Open(pair.Root.Handle), 0, 2);
+            var state = await store.Sessions.ReadSessionAsync(holding, CancellationToken.None);
+            Assert.True(state.IsDead || !state.Exists, "the write was acknowledged while the silent silo could still show the old page");
+        }));
+
+        // Some of these lie in the holder's sockets when it wakes up, others come just then.
+        var reads = pairs.SelectMany(pair => Enumerable.Range(0, 50).Select(_ => ShowsAsync(through.Open(pair.Clone.Handle).WithDeadline(TimeSpan.FromSeconds(20))))).ToList();
+        holder.Resume();
+        reads.AddRange(pairs.SelectMany(pair => Enumerable.Range(0, 50).Select(_ => ShowsAsync(through.Open(pair.Clone.Handle).WithDeadline(TimeSpan.FromSeconds(20))))));
+        Assert.All(await Task.WhenAll(reads), shown => Assert.True(shown is null or 2, $"the silo that stood still shows {shown}"));
+        foreach (var (root, clone) in pairs)
+        {
+            Assert.Equal(2, await ByteAsync(others.Open(clone.Handle), 0));
+            await SetAsync(others.Open(root.Handle), 0, 3);
+            Assert.Equal(3, await ByteAsync(others.Open(clone.Handle), 0));
+        }
+    }
+
+    // Null: no answer, which the silo may give as long as it has no session, or when it has ended.
+    private static async Task<byte?> ShowsAsync(Vmo vmo)
+    {
+        try
+        {
+            return await ByteAsync(vmo, 0);
+        }
+        catch (VmoException failure) when (failure.IsRetryable)
+        {
+            return null;
+        }
+    }
+
+    private static ulong SessionOf(SiloProcess silo) => ulong.Parse(SessionLine().Match(silo.Log).Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+
+    private static async Task<ulong> OwnerAsync(RedisServer redis, Koid koid)
+    {
+        var reply = await redis.CommandAsync("HGET", $"vmo:{{{koid}}}:v", "owner");
+        return reply.Split("\r\n") is [_, { Length: > 0 } owner, ..] ? Owner.Parse(owner).Session : 0;
+    }
+
+    [GeneratedRegex("Session ([0-9a-f]+) is open")]
+    private static partial Regex SessionLine();
+}
