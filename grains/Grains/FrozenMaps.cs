@@ -10,10 +10,16 @@ namespace VmoCluster.Grains;
 /// </summary>
 public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
 {
+    /// <summary>Walks before a layer that is not there is taken for lost, and not for folded into another meanwhile.</summary>
+    private const int WalksMax = 10;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<(LayerId Layer, ulong Extent), Entry> _entries = [];
     private readonly Dictionary<(LayerId Layer, ulong Extent), Task<FrozenExtent>> _loading = [];
     private long _turn;
+
+    // Rises with each Forget: what was being loaded before it may name what has gone.
+    private long _forgotten;
 
     /// <inheritdoc/>
     public bool TryGet(LayerId layer, ulong extent, out FrozenExtent shown)
@@ -33,12 +39,13 @@ public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
     }
 
     /// <inheritdoc/>
-    public void Forget(LayerId layer, ulong extent)
+    public void Forget(LayerId gone)
     {
         lock (_lock)
         {
-            // What shows through it may name the same blob.
-            foreach (var (key, entry) in _entries.Where(pair => pair.Key.Extent == extent || pair.Key.Layer.Home == layer.Home).ToArray())
+            _forgotten++;
+            _loading.Clear();
+            foreach (var (key, entry) in _entries.Where(pair => pair.Value.Shown.Names(gone)).ToArray())
                 Remove(key, entry);
         }
     }
@@ -52,40 +59,63 @@ public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
                 return Task.FromResult(entry.Shown);
             if (_loading.TryGetValue((layer, extent), out var loading))
                 return loading;
-            var load = Task.Run(() => LoadOnceAsync(layer, extent));
+            var since = _forgotten;
+            var load = Task.Run(() => LoadOnceAsync(layer, extent, since));
             _loading.Add((layer, extent), load);
             return load;
         }
     }
 
-    private async Task<FrozenExtent> LoadOnceAsync(LayerId layer, ulong extent)
+    private async Task<FrozenExtent> LoadOnceAsync(LayerId layer, ulong extent, long since)
     {
         try
         {
-            var walk = new FrozenWalk(layer, extent);
-            while (walk.Needs.Count > 0)
-                walk.Take(await Task.WhenAll(walk.Needs.Select(need => FindAsync(need.Layer, need.Extent))));
-            var shown = walk.Compose();
-            lock (_lock)
+            for (var walks = 1; ; walks++)
             {
-                Put((layer, extent), shown);
+                if (await WalkAsync(layer, extent, isLast: walks == WalksMax) is not { } shown)
+                    continue;
+                lock (_lock)
+                {
+                    if (since == _forgotten)
+                        Put((layer, extent), shown);
+                }
+
                 return shown;
             }
         }
         finally
         {
             lock (_lock)
-                _loading.Remove((layer, extent));
+            {
+                if (since == _forgotten)
+                    _loading.Remove((layer, extent));
+            }
         }
+    }
+
+    // Null: a layer that was still looked through when the one over it was read is gone. What it said stands in that one now.
+    private async Task<FrozenExtent?> WalkAsync(LayerId layer, ulong extent, bool isLast)
+    {
+        var walk = new FrozenWalk(layer, extent);
+        while (walk.Needs.Count > 0)
+        {
+            var found = await Task.WhenAll(walk.Needs.Select(need => FindAsync(need.Layer, need.Extent)));
+            var lost = Array.FindIndex(found, item => item is { Part: null, Known: null });
+            if (lost >= 0 && isLast)
+                throw new InvalidDataException($"layer {walk.Needs[lost].Layer} is looked through and is not in the store");
+            if (lost >= 0)
+                return null;
+            walk.Take(found);
+        }
+
+        return walk.Compose();
     }
 
     private async Task<(FrozenPart? Part, FrozenExtent? Known)> FindAsync(LayerId layer, ulong extent)
     {
         if (TryGet(layer, extent, out var known))
             return (null, known);
-        var stored = await store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), CancellationToken.None)
-            ?? throw new InvalidDataException($"layer {layer} is looked through and is not in the store");
-        return (FrozenPart.Decode(layer, extent, stored), null);
+        return await store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), CancellationToken.None) is { } stored ? (FrozenPart.Decode(layer, extent, stored), null) : (null, null);
     }
 
     private void Put((LayerId Layer, ulong Extent) key, FrozenExtent shown)

@@ -81,11 +81,11 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         {
             if (grants.Find(vmo, extent, mine) is { } held)
                 return (held, Outcome.Ok);
-            var mark = grants.Mark(vmo);
+            var (mark, gone) = (grants.Mark(vmo), grants.Gone);
             GrantReply reply;
             try
             {
-                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent), Self);
+                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))]), Self);
             }
             catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: not now.
             {
@@ -100,7 +100,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
                 ParentEnd = reply.ParentEnd,
             };
             // An answer that a recall has overtaken may be older than that recall.
-            if (grants.Accept(grant, mark) is { } accepted)
+            if (grants.Accept(grant, mark, gone) is { } accepted)
                 return (accepted, Outcome.Ok);
         }
 

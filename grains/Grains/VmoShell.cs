@@ -130,7 +130,7 @@ internal sealed class VmoShell : IDisposable
                 case Recall recall:
                     _ = RecallAsync(recall);
                     break;
-                case LoadHead load:
+                case LoadFields load:
                     _ = LoadAsync(load);
                     break;
                 case LoadBlobs load:
@@ -263,15 +263,15 @@ internal sealed class VmoShell : IDisposable
         Feed(new RecallDone(recall, outcome));
     }
 
-    private async Task LoadAsync(LoadHead load)
+    private async Task LoadAsync(LoadFields load)
     {
         try
         {
-            Feed(new HeadLoaded(load, await _services.Store.LoadLayerAsync(load.Layer, LoadHead.Names, _stopped), Outcome.Ok));
+            Feed(new FieldsLoaded(load, await _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped), Outcome.Ok));
         }
         catch (Exception exception) when (TryExplain(exception, out var outcome))
         {
-            Feed(new HeadLoaded(load, null, outcome));
+            Feed(new FieldsLoaded(load, null, outcome));
         }
     }
 
@@ -332,7 +332,7 @@ internal sealed class VmoShell : IDisposable
         try
         {
             Feed(new LayerDropped(drop, await _services.Store.DropLayerAsync(
-                _machine.Koid, _machine.Owner, drop.Layer, drop.Top, new(FieldNames.Below, drop.Below.Encode()), CancellationToken.None)));
+                _machine.Koid, _machine.Owner, drop.Layer, drop.Holder, drop.Field, CancellationToken.None)));
         }
         catch (Exception exception) when (TryExplain(exception, out _))
         {

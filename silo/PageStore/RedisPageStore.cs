@@ -226,13 +226,13 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     }
 
     /// <inheritdoc/>
-    public async ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId top, StoreField below, CancellationToken cancellation)
+    public async ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId holder, StoreField field, CancellationToken cancellation)
     {
         StoredFields.RequireHome(vmo, layer);
         StoredFields.RequireHome(vmo, top);
         StoredFields.RequireNotOurs(below.Name.Span);
         var dropped = await EvaluateAsync(
-            "drop-layer", scripts.DropLayer, [keys.Record(vmo), keys.Layer(layer), keys.Layer(top)], [owner.ToString(), below.Name, below.Value],
+            "drop-layer", scripts.DropLayer, [keys.Record(vmo), keys.Layer(layer), keys.Layer(holder)], [owner.ToString(), field.Name, field.Value],
             watch.ReplicasOfStructure, cancellation);
         return (int)dropped == 1;
     }

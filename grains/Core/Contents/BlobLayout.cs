@@ -34,6 +34,27 @@ public static class BlobLayout
         return new(id, pieces);
     }
 
+    /// <summary>Puts pages, rising, into blobs of good sizes: each with the slots that name its pages.</summary>
+    /// <param name="pages">Index and bytes of each.</param>
+    /// <param name="next">Names the next blob.</param>
+    /// <param name="version">The seq of the commit.</param>
+    public static List<(BlobWrite Blob, (ulong Page, Slot Slot)[] Slots)> Pack(List<(ulong Page, ReadOnlyMemory<byte> Bytes)> pages, Func<BlobId> next, ulong version)
+    {
+        var packed = new List<(BlobWrite, (ulong, Slot)[])>();
+        for (var at = 0; at < pages.Count;)
+        {
+            var count = BlobSizes.Take(pages.Count - at);
+            var (id, some) = (next(), pages.GetRange(at, count));
+            var slots = new (ulong, Slot)[count];
+            for (var i = 0; i < count; i++)
+                slots[i] = (some[i].Page, new(SlotState.Data, version, id, (byte)i, (byte)count, Checksum(some[i].Bytes.Span)));
+            packed.Add((Compose(id, CollectionsMarshal.AsSpan(some)), slots));
+            at += count;
+        }
+
+        return packed;
+    }
+
     /// <summary>The indices of a blob's pages, out of its trailer.</summary>
     public static ulong[] ReadTrailer(ReadOnlySpan<byte> trailer)
     {

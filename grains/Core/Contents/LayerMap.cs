@@ -252,25 +252,7 @@ public sealed class LayerMap
     {
         if (!FieldNames.TryReadLeaf(field.Name.Span, out var number) || LeafCodec.Decode(field.Value.Span) is not { } leaf)
             return;
-        for (var i = 0; i < Limits.LeafPages; i++)
-        {
-            var slot = leaf[i];
-            if (!slot.IsAbsent && IsDead((number * Limits.LeafPages) + (ulong)i, slot.Version))
-                leaf[i] = default;
-        }
-
-        Put(number, leaf);
-    }
-
-    private bool IsDead(ulong page, ulong version)
-    {
-        foreach (var run in _runs)
-        {
-            if (run.IsClearing && run.Version > version && run.Range.Contains(new(page)))
-                return true;
-        }
-
-        return false;
+        Put(number, Contents.Runs.Clean(_runs, number, leaf));
     }
 
     private void Count(long bytes)

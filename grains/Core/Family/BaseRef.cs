@@ -11,6 +11,9 @@ namespace VmoCluster.Core.Family;
 /// <param name="Limit">Pages of the layer, exclusive.</param>
 public readonly record struct BaseRef(LayerId Layer, ulong Offset, ulong Limit)
 {
+    /// <summary>The window without what the VMO's pages from <paramref name="page"/> on would show.</summary>
+    public BaseRef Until(ulong page) => page + Offset < page ? this : this with { Limit = Math.Min(Limit, page + Offset) };
+
     /// <summary>The layer's page that a page of the VMO is; false outside the window.</summary>
     public bool TryMap(ulong page, out ulong there)
     {

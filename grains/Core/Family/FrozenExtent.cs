@@ -1,4 +1,5 @@
 using VmoCluster.Core.Contents;
+using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Family;
 
@@ -30,6 +31,21 @@ public sealed class FrozenExtent
     /// <summary>What a page of the extent shows.</summary>
     public Shown this[ulong page] =>
         _leaves[(int)(Leaf.Of(page) % Limits.ExtentLeaves)] is { } leaf ? leaf[Leaf.IndexOf(page)] : default;
+
+    /// <summary>Whether some page's bytes lie in a layer.</summary>
+    public bool Names(LayerId layer)
+    {
+        foreach (var leaf in _leaves)
+        {
+            for (var i = 0; leaf is not null && i < leaf.Length; i++)
+            {
+                if (leaf[i].Layer == layer && leaf[i].IsStored)
+                    return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Puts an extent together page by page.</summary>
     public sealed class Builder

@@ -52,7 +52,7 @@ public sealed class FrozenPart
         foreach (var field in stored.Fields)
         {
             if (FieldNames.TryReadLeaf(field.Name.Span, out var number) && LeafCodec.Decode(field.Value.Span) is { } leaf)
-                part._leaves[number % Limits.ExtentLeaves] = part.Clean(number, leaf);
+                part._leaves[number % Limits.ExtentLeaves] = Runs.Clean(runs, number, leaf);
         }
 
         return part;
@@ -96,18 +96,5 @@ public sealed class FrozenPart
         }
 
         return default;
-    }
-
-    private Leaf Clean(ulong number, Leaf leaf)
-    {
-        for (var i = 0; i < Limits.LeafPages; i++)
-        {
-            var page = (number * Limits.LeafPages) + (ulong)i;
-            var slot = leaf[i];
-            if (!slot.IsAbsent && _runs.Any(run => run.IsClearing && run.Version > slot.Version && run.Range.Contains(new(page))))
-                leaf[i] = default;
-        }
-
-        return leaf;
     }
 }

@@ -9,8 +9,8 @@ public interface IFrozenMaps
     bool TryGet(LayerId layer, ulong extent, out FrozenExtent shown);
 
     /// <summary>
-    /// Forgets it: a blob that it names has gone, because the layer was merged into others. What is loaded anew shows the same and names
-    /// the blobs of today.
+    /// Forgets all that names pages of a layer: blobs of it have gone, because the layer was folded into another. What is loaded from now on shows
+    /// the same and names the blobs of today.
     /// </summary>
-    void Forget(LayerId layer, ulong extent);
+    void Forget(LayerId gone);
 }

@@ -19,7 +19,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 {
     /// <summary>The fields to load.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
-        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage];
+        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Folded];
 
     /// <summary>Bytes of pages that stand in blobs of this layer.</summary>
     public ulong StoredBytes => Counts.Stored * Limits.PageBytes;
@@ -41,6 +41,18 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 
     /// <summary>Who wrote the layer's last blob, and the counter of that activation's next; zero if there was none.</summary>
     public BlobId NextBlob { get; private init; }
+
+    /// <summary>Names of blobs that the last writer may have written ahead of a commit that never came.</summary>
+    public IEnumerable<BlobId> WrittenAhead => NextBlob == default ? [] : Enumerable.Range(0, LayerBatch.BlobsMax).Select(i => NextBlob with { Counter = NextBlob.Counter + (uint)i });
+
+    /// <summary>Content size in bytes.</summary>
+    public ulong ContentSize { get; private init; }
+
+    /// <summary>Pages from here on see nothing of what lies under the layer.</summary>
+    public ulong Low { get; init; }
+
+    /// <summary>Numbers of own layers whose pages stand in this one now, and which are being removed.</summary>
+    public IReadOnlyList<uint> Folded { get; init; } = [];
 
     /// <summary>The frozen layers it looks through directly: the one under it in its stack; at the bottom of the stack, those of others.</summary>
     public IEnumerable<LayerId> LooksThrough => Below.Under != 0
@@ -64,12 +76,16 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
         var below = Below.Decode(Value(FieldNames.Below));
         if (below.Under >= id.Number)
             throw new InvalidDataException($"layer {id} lies over layer {below.Under} of its stack, which is no older");
+        var (size, contentSize, low) = LayerHead.DecodeSize(Value(FieldNames.Size));
         return new(
-            id, stored.Seq, LayerHead.DecodeSize(Value(FieldNames.Size)).Size, LayerCounts.Decode(Value(FieldNames.Count)), Run.Decode(Value(FieldNames.Runs)), below,
+            id, stored.Seq, size, LayerCounts.Decode(Value(FieldNames.Count)), Run.Decode(Value(FieldNames.Runs)), below,
             !Value(FieldNames.Frozen).IsEmpty, Value(FieldNames.Next) is { Length: 4 } next ? BinaryPrimitives.ReadUInt32LittleEndian(next) : 0)
         {
             Garbage = LayerHead.DecodeBlobs(Value(FieldNames.Garbage)),
             NextBlob = LayerHead.DecodeBlobCounter(Value(FieldNames.Blob)),
+            ContentSize = contentSize,
+            Low = low,
+            Folded = LayerHead.DecodeNumbers(Value(FieldNames.Folded)),
         };
     }
 }

@@ -1,3 +1,5 @@
+using VmoCluster.Core.Store;
+
 namespace VmoCluster.Core.Live;
 
 /// <summary>
@@ -13,6 +15,7 @@ public sealed class HeldGrants : ILiveViews
 
     // Grants given up by this silo itself while somebody was inside their gates.
     private readonly List<(Koid Vmo, Task Left)> _leaving = [];
+    private readonly List<LayerId> _gone = [];
     private long _count;
 
     /// <summary>Grants held.</summary>
@@ -32,17 +35,31 @@ public sealed class HeldGrants : ILiveViews
             return _views.TryGetValue((parent, extent), out view!) && view.IsValid && view.Session == session;
     }
 
+    /// <summary>Layers that have gone of late: whoever is asked for a grant is told, as it may not know yet.</summary>
+    public IReadOnlyList<LayerId> Gone
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _gone];
+        }
+    }
+
     /// <inheritdoc/>
-    public void Forget(Koid parent, ulong extent)
+    public void Forget(LayerId gone)
     {
         lock (_lock)
         {
-            _views.Remove((parent, extent));
-            // What it was made of may name a blob that has gone: all of it is asked for anew. Every view of it ends with it, or a recall would miss
-            // them; and a recall still waits for whoever is inside a gate.
-            foreach (var (key, grant) in _grants)
+            if (!_gone.Contains(gone))
+                _gone.Add(gone);
+            if (_gone.Count > GoneMax)
+                _gone.RemoveAt(0);
+            // Every view of a grant ends with it, or a recall would miss them; and a recall still waits for whoever is inside a gate.
+            foreach (var (key, grant) in _grants.Where(pair => pair.Value.Shown.Names(gone)).ToArray())
+            {
                 Leave(key.Vmo, grant.RecallAsync());
-            _grants.Clear();
+                _grants.Remove(key);
+            }
         }
     }
 
@@ -62,13 +79,16 @@ public sealed class HeldGrants : ILiveViews
 
     /// <summary>
     /// Takes a granted extent in, and gives back the one that is held: the same, or one that came before it. Null: something of the VMO was
-    /// recalled since the mark, so this may be older than that.
+    /// recalled since the mark, so this may be older than that; or it names a layer that has gone since.
     /// </summary>
-    public Grant? Accept(Grant grant, long mark)
+    /// <param name="grant">What was granted.</param>
+    /// <param name="mark">The mark taken before it was asked for.</param>
+    /// <param name="told">The gone layers that the one asked was told of: what it names all the same, it names rightly.</param>
+    public Grant? Accept(Grant grant, long mark, IReadOnlyList<LayerId> told)
     {
         lock (_lock)
         {
-            if (_recalls.GetValueOrDefault(grant.Vmo) != mark)
+            if (_recalls.GetValueOrDefault(grant.Vmo) != mark || _gone.Exists(layer => !told.Contains(layer) && grant.Shown.Names(layer)))
                 return null;
             var key = (grant.Vmo, grant.Extent);
             if (_grants.TryGetValue(key, out var held))
@@ -135,4 +155,5 @@ public sealed class HeldGrants : ILiveViews
     }
 
     private const int ViewsMax = 100_000;
+    private const int GoneMax = 16;
 }

@@ -11,7 +11,10 @@ namespace VmoCluster.Core.Machine;
 /// intent is struck off, and only then is the call answered. Every step may be repeated by whoever owns the VMO then; nothing else of the VMO
 /// changes meanwhile, and reads go on.
 /// </summary>
-internal sealed class Births(MachineState state, ChangeQueue queue)
+/// <param name="state">The VMO.</param>
+/// <param name="queue">Where its steps go.</param>
+/// <param name="frozen">Told when a top was frozen.</param>
+internal sealed class Births(MachineState state, ChangeQueue queue, Action frozen)
 {
     private Change? _call;
     private VmoReply? _reply;
@@ -62,7 +65,8 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
 
     private ulong NextSeq => state.Record.Intent!.NextSeq;
 
-    private Below BelowNext => state.Layer.Below with { Under = state.Layer.Id.Number };
+    // What was cut off once is not shown again: the windows end where the frozen layer ceases to see them.
+    private Below BelowNext => new(state.Layer.Id.Number, [.. state.Layer.Below.Bases.Select(item => item.Until(state.Layer.Low)).Where(item => item.Offset < item.Limit)]);
 
     private void WriteNextTop()
     {
@@ -80,7 +84,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
                 Seq = NextSeq - 1,
                 IsNew = true,
                 IsStructure = true,
-            IsRelease = true,
+                IsRelease = true,
                 Fields = [.. LayerHead.NewFields(layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, []), .. layer.Ring.ToFields()],
             },
             Applied = Freeze,
@@ -101,8 +105,13 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
                 Layer = layer.Id,
                 Seq = layer.Seq,
                 IsStructure = true,
-            IsRelease = true,
-                Fields = [new(FieldNames.Frozen, "1"u8.ToArray()), new(FieldNames.Next, VmoRecord.Number(NextTop.Number))],
+                IsRelease = true,
+                // With the blobs that are still to be unlinked: whoever removes the layer must know of them.
+                Fields =
+                [
+                    new(FieldNames.Frozen, "1"u8.ToArray()), new(FieldNames.Next, VmoRecord.Number(NextTop.Number)),
+                    new(FieldNames.Garbage, LayerHead.EncodeBlobs(layer.Dead)),
+                ],
             },
             Applied = () =>
             {
@@ -112,6 +121,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue)
                 layer.Map.Clear();
                 state.Layer = next;
                 _isBusy = false;
+                frozen();
                 Advance();
             },
         });

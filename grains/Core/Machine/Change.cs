@@ -105,7 +105,7 @@ internal sealed class HolderChange(ulong session, Instant now) : Change(default,
     public required Action Done { get; init; }
 }
 
-/// <summary>One step of a clone: a commit of its own, before everything that waits.</summary>
+/// <summary>One step of something that takes several: a commit of its own, before everything that waits.</summary>
 internal sealed class StepChange(CommitTarget target, string name, Instant now) : Change(default, target, name, now)
 {
     public required Func<StoreCommit> Build { get; init; }
@@ -115,6 +115,12 @@ internal sealed class StepChange(CommitTarget target, string name, Instant now) 
 
     /// <summary>Sent again when nobody knows what became of it: the second time it changes nothing.</summary>
     public bool IsIdempotent { get; init; }
+
+    /// <summary>Told the seq of the layer it changes when that has moved on by settling; null: it is the record's, or the top's.</summary>
+    public Action<ulong>? SeqMoved { get; init; }
+
+    /// <summary>Told when the store refused it: it is not sent again. Null: it must go on, and is sent until it is taken.</summary>
+    public Action? Failed { get; init; }
 }
 
 /// <summary>Upkeep of the layer: leaves rewritten, runs dropped, pages of half-dead blobs moved.</summary>

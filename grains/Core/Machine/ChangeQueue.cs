@@ -26,6 +26,10 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     private IReadOnlyCollection<LiveView> _gates = [];
     private readonly List<PageRange> _flightRanges = [];
     private ulong _flightSeq;
+    private LayerId _flightLayer;
+    private bool _isNoteAsked;
+
+    // A batch waits for the note.
     private bool _isNoting;
     private bool _isEndHeld;
 
@@ -55,6 +59,9 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     /// <summary>Whether a clone is under way: only its own steps are sent.</summary>
     public bool IsBearing => state.Record.Intent is not null;
+
+    /// <summary>Told when what another VMO of the family has told is durable.</summary>
+    public Action FamilyChanged { get; set; } = () => { };
 
     /// <summary>Told when an internal change of the layer has come to its end.</summary>
     public Action UpkeepDone { get; set; } = () => { };
@@ -174,7 +181,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             return;
         _queue.RemoveFirst();
         var commit = step.Build();
-        (_stepFlight, _flightSeq) = (step, commit.Seq);
+        (_stepFlight, _flightSeq, _flightLayer) = (step, commit.Seq, commit.Layer);
         state.Effects.Add(new SendCommit(commit, [], []));
     }
 
@@ -191,7 +198,17 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         if (_stepFlight is { } step && outcome is not (CommitOutcome.Applied or CommitOutcome.Fenced or CommitOutcome.Stale)
             && (step.IsIdempotent || outcome != CommitOutcome.Unknown))
         {
-            RetryStep(StepPauseMs);
+            if (step.Failed is { } failed)
+            {
+                _stepFlight = null;
+                failed();
+                Pump();
+            }
+            else
+            {
+                RetryStep(StepPauseMs);
+            }
+
             return;
         }
 
@@ -201,7 +218,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
                 Publish();
                 break;
             case CommitOutcome.Unknown:
-                state.Effects.Add(new SendSettle(FlightTarget, state.Layer.Id, SettlePauseMs));
+                state.Effects.Add(new SendSettle(FlightTarget, _flightLayer, SettlePauseMs));
                 return;
             case CommitOutcome.Fenced:
             case CommitOutcome.Stale:
@@ -223,23 +240,34 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     {
         if (settlement.Outcome is CommitOutcome.Unknown or CommitOutcome.Refused or CommitOutcome.Full)
         {
-            state.Effects.Add(new SendSettle(FlightTarget, state.Layer.Id, 10 * SettlePauseMs));
+            state.Effects.Add(new SendSettle(FlightTarget, _flightLayer, 10 * SettlePauseMs));
             return;
         }
 
         if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq + 1)
         {
             // It had taken effect. The seq has moved on once more by the settling.
-            var (isLayer, layer) = (FlightTarget == CommitTarget.Layer, state.Layer);
-            Publish();
-            // A layer that was frozen by it takes no more commits.
-            if (!isLayer || ReferenceEquals(layer, state.Layer))
-                SetSeq(isLayer, settlement.SeqBefore + 1);
+            var (isLayer, layer, moved) = (FlightTarget == CommitTarget.Layer, state.Layer, _stepFlight?.SeqMoved);
+            if (moved is not null)
+            {
+                moved(settlement.SeqBefore);
+                Publish();
+            }
+            else
+            {
+                Publish();
+                // A layer that was frozen by it takes no more commits.
+                if (!isLayer || ReferenceEquals(layer, state.Layer))
+                    SetSeq(isLayer, settlement.SeqBefore + 1);
+            }
         }
         else if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq)
         {
             // It has not, and never will: its seq can never match again.
-            SetSeq(FlightTarget == CommitTarget.Layer, settlement.SeqBefore + 1);
+            if (_stepFlight?.SeqMoved is { } moved)
+                moved(settlement.SeqBefore + 1);
+            else
+                SetSeq(FlightTarget == CommitTarget.Layer, settlement.SeqBefore + 1);
             if (_stepFlight is not null)
                 RetryStep(0);
             else
@@ -255,11 +283,24 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         Pump();
     }
 
+    /// <summary>Whether the VMO stands in the session's list of unfinished work; false: that is being written.</summary>
+    public bool TryNote()
+    {
+        if (!IsNoted && !_isNoteAsked)
+        {
+            _isNoteAsked = true;
+            state.Effects.Add(new NoteUnfinished());
+        }
+
+        return IsNoted;
+    }
+
     public void Noted(Outcome outcome)
     {
-        _isNoting = false;
+        var isNoting = _isNoting;
+        (_isNoting, _isNoteAsked) = (false, false);
         IsNoted |= outcome.IsOk;
-        if (outcome.IsOk)
+        if (outcome.IsOk || !isNoting)
         {
             Pump();
             return;
@@ -315,7 +356,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             return true;
         }
 
-        (_layerFlight, _flightSeq) = (batch, commit.Seq);
+        (_layerFlight, _flightSeq, _flightLayer) = (batch, commit.Seq, commit.Layer);
         _flightRanges.Clear();
         _flightRanges.AddRange(ranges);
         state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting), _gates));
@@ -371,11 +412,10 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             return true;
         }
 
-        if (batch.NeedsNote && !IsNoted)
+        if (batch.NeedsNote && !TryNote())
         {
             // Whoever inherits our work must find this VMO before there is work to inherit.
             _isNoting = true;
-            state.Effects.Add(new NoteUnfinished());
             return false;
         }
 
@@ -386,7 +426,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         }
 
         Take(batch.Decided.Count);
-        (_recordFlight, _flightSeq) = (batch, commit.Seq);
+        (_recordFlight, _flightSeq, _flightLayer) = (batch, commit.Seq, commit.Layer);
         state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting), []));
         return true;
     }
@@ -423,6 +463,8 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         }
 
         waits.Changed(record.Ended);
+        if (record.Decided.Exists(decided => decided.Change is KinChange))
+            FamilyChanged();
     }
 
     // What was not applied goes back to where it stood; a change that keeps failing is told so.

@@ -1,4 +1,5 @@
 using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
@@ -22,10 +23,8 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 
     // The highest of the own frozen layers that still stand; 0 for none. Null: not begun.
     private uint? _frozen;
-    private bool _isFrozenListed;
-    private uint _nextFrozen;
+    private LayerRemoval? _removal;
     private bool _isBusy;
-    private UnlinkBlobs? _unlink;
     private TellKin? _tell;
 
     public int LoadsPending { get; set; }
@@ -47,6 +46,12 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     {
         if (_isBusy || state.IsEnded || IsWaiting)
             return;
+        if (_removal is not null)
+        {
+            _removal.Advance();
+            return;
+        }
+
         if (!IsParentTold)
             Tell(state.Record.Meta.Parent, new Rehome(state.Record.Meta.Koid, [.. state.Record.Children.Snapshots.Koids.Select(child => child.Value)]));
         else if (!_isTopGone)
@@ -68,75 +73,6 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
             _isParentTold = true;
         else
             _homes.Dequeue();
-        Advance();
-    }
-
-    public void Unlinked(BlobsUnlinked input)
-    {
-        // Another unlinking, begun before, may come to its end meanwhile.
-        if (!ReferenceEquals(input.Unlink, _unlink))
-            return;
-        _isBusy = false;
-        if (!input.Outcome.IsOk)
-            return;
-        for (var left = input.Unlink.Blobs.Count; left > 0; left--)
-            _blobs.Dequeue();
-        Advance();
-    }
-
-    /// <summary>All leaves of a frozen layer.</summary>
-    public void Scanned(LeavesScanned input)
-    {
-        _isBusy = false;
-        if (!input.Outcome.IsOk)
-            return;
-        _isFrozenListed = true;
-        var blobs = new HashSet<BlobId>();
-        foreach (var field in input.Fields)
-        {
-            if (LeafCodec.Decode(field.Value.Span) is not { } leaf)
-                continue;
-            for (var i = 0; i < Limits.LeafPages; i++)
-            {
-                if (leaf[i].IsStored)
-                    blobs.Add(leaf[i].Blob);
-            }
-        }
-
-        foreach (var blob in blobs)
-            _blobs.Enqueue(blob);
-        Advance();
-    }
-
-    /// <summary>What a frozen layer's head says.</summary>
-    public void Loaded(HeadLoaded input)
-    {
-        _isBusy = false;
-        if (!input.Outcome.IsOk)
-            return;
-        // A layer that is gone already was freed by whoever had the VMO before.
-        if (input.Head is not { } head)
-        {
-            (_frozen, _isFrozenListed) = (0, false);
-            Advance();
-            return;
-        }
-
-        var (below, garbage) = LayerHead.DecodeRest(head);
-        _nextFrozen = below.Under;
-        foreach (var blob in garbage)
-            _blobs.Enqueue(blob);
-        Busy(new ScanLeaves(Frozen));
-        Advance();
-    }
-
-    public void Dropped(LayerDropped input)
-    {
-        _isBusy = false;
-        if (!input.Done)
-            return;
-        state.Layer.Below = input.Drop.Below;
-        (_frozen, _isFrozenListed) = (_nextFrozen, false);
         Advance();
     }
 
@@ -182,26 +118,36 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
                 _blobs.Enqueue(blob);
         }
 
-        if (Unlink(state.Layer.Id))
+        if (_blobs.Count > 0)
+        {
+            var some = _blobs.Take(BlobsAtOnce).ToArray();
+            Busy(new UnlinkBlobs(state.Layer.Id, some) { Then = outcome => Unlinked(some.Length, outcome) });
             return;
+        }
+
         (_isTopGone, _frozen) = (true, state.Layer.Below.Under);
+        Advance();
+    }
+
+    private void Unlinked(int count, Outcome outcome)
+    {
+        _isBusy = false;
+        if (!outcome.IsOk)
+            return;
+        for (var left = count; left > 0; left--)
+            _blobs.Dequeue();
         Advance();
     }
 
     private void FreeFrozen()
     {
-        if (!_isFrozenListed)
-            Busy(new LoadHead(Frozen));
-        else if (!Unlink(Frozen))
-            Busy(new DropLayer(Frozen, state.Layer.Id, state.Layer.Below with { Under = _nextFrozen }));
-    }
-
-    private bool Unlink(LayerId layer)
-    {
-        if (_blobs.Count == 0)
-            return false;
-        Busy(_unlink = new UnlinkBlobs(layer, [.. _blobs.Take(BlobsAtOnce)]));
-        return true;
+        _removal = new(state, Frozen, head => (state.Layer.Id, new(FieldNames.Below, (state.Layer.Below with { Under = head.Below.Under }).Encode())), head =>
+        {
+            (_removal, _frozen) = (null, head?.Below.Under ?? 0);
+            state.Layer.Below = state.Layer.Below with { Under = _frozen.Value };
+            Advance();
+        });
+        _removal.Advance();
     }
 
     // False: all homes of layers it looked through know that it does not any more. They are told also while it waits for children that look

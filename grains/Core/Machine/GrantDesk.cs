@@ -1,6 +1,7 @@
 using VmoCluster.Core.Contents;
 using VmoCluster.Core.Family;
 using VmoCluster.Core.Live;
+using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Machine;
@@ -13,9 +14,11 @@ namespace VmoCluster.Core.Machine;
 internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue queue)
 {
     private const int WaitingMax = 4096;
+    private const int GoneMax = 1024;
 
     private readonly Dictionary<ulong, HashSet<ulong>> _holders = [];
     private readonly List<PendingGrant> _waiting = [];
+    private readonly HashSet<LayerId> _gone = [];
 
     // Extents that a change asked back: not granted again before that change has had its turn.
     private readonly HashSet<ulong> _closing = [];
@@ -30,6 +33,15 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
 
     public void Ask(Ticket ticket, GrantCall call)
     {
+        foreach (var (home, number) in call.Gone)
+        {
+            // Once: what is loaded from now on cannot name it any more.
+            if (_gone.Add(new(new(home), number)))
+                state.Sight.Forget(new(new(home), number));
+        }
+
+        if (_gone.Count > GoneMax)
+            _gone.Clear();
         if (_waiting.Count >= WaitingMax)
             Refuse(ticket, new(VmoStatus.ShouldWait, $"{WaitingMax} grants are waited for, the most", 50));
         else

@@ -388,7 +388,7 @@ internal sealed class LayerBatch
     private void Clear(PageRange pages)
     {
         _bulk = pages;
-        _runs = Subtract(_runs, pages);
+        _runs = Runs.Without(_runs, pages);
         var leaves = _layer.Map.LeavesIn(pages).ToList();
         if (leaves.Count > LeavesAtOnceMax && _runs.Count < Limits.RunsPerLayerMax)
         {
@@ -411,7 +411,7 @@ internal sealed class LayerBatch
     // Puts a run under the slots of a range, in place of those that lie there. False: there are too many.
     private bool TryLay(PageRange pages, RunKind kind)
     {
-        var runs = Subtract(_runs, pages);
+        var runs = Runs.Without(_runs, pages);
         var neighbours = runs.Where(run => run.Kind == kind && (run.Range.End == pages.First || run.Range.First == pages.End)).ToList();
         foreach (var neighbour in neighbours)
         {
@@ -561,24 +561,16 @@ internal sealed class LayerBatch
         }
 
         stored.Sort((left, right) => left.Page.CompareTo(right.Page));
-        for (var at = 0; at < stored.Count;)
+        foreach (var (blob, slots) in BlobLayout.Pack([.. stored.Select(item => (item.Page, item.Image.Bytes!.Value))], () => new(_nonce, _nextBlob++), Version))
         {
-            var count = BlobSizes.Take(stored.Count - at);
-            var id = new BlobId(_nonce, _nextBlob++);
-            var pages = new (ulong Page, ReadOnlyMemory<byte> Bytes)[count];
-            for (var i = 0; i < count; i++)
+            blobs.Add(blob);
+            _blobs.Add((blob.Id, slots.Length));
+            _counts = _counts with { BlobPages = _counts.BlobPages + (ulong)slots.Length };
+            foreach (var (page, slot) in slots)
             {
-                var (page, image) = stored[at + i];
-                var bytes = image.Bytes!.Value;
-                pages[i] = (page, bytes);
-                _stored.Add((new(_layer.Id, id, (byte)i), image));
-                SetSlot(page, new(SlotState.Data, Version, id, (byte)i, (byte)count, BlobLayout.Checksum(bytes.Span)));
+                _stored.Add((new(_layer.Id, blob.Id, slot.Index), _images[page]));
+                SetSlot(page, slot);
             }
-
-            blobs.Add(BlobLayout.Compose(id, pages));
-            _blobs.Add((id, count));
-            _counts = _counts with { BlobPages = _counts.BlobPages + (ulong)count };
-            at += count;
         }
     }
 
@@ -624,13 +616,7 @@ internal sealed class LayerBatch
     // Which run lies under the slot of a page; Clearing stands for none.
     private RunKind LyingAt(ulong page)
     {
-        foreach (var run in _runs)
-        {
-            if (!run.IsClearing && run.Range.Contains(new(page)))
-                return run.Kind;
-        }
-
-        return RunKind.Clearing;
+        return Runs.Lying(_runs, page) ?? RunKind.Clearing;
     }
 
     private bool ShowsZero(ulong page, bool isThrough)
@@ -840,26 +826,6 @@ internal sealed class LayerBatch
         }
 
         return false;
-    }
-
-    private static List<Run> Subtract(IReadOnlyList<Run> runs, PageRange range)
-    {
-        var rest = new List<Run>();
-        foreach (var run in runs)
-        {
-            if (run.IsClearing || !run.Range.Overlaps(range))
-            {
-                rest.Add(run);
-                continue;
-            }
-
-            if (run.Range.First < range.First)
-                rest.Add(run with { Range = new(run.Range.First, range.First.Value - run.Range.First.Value) });
-            if (run.Range.End > range.End)
-                rest.Add(run with { Range = new(range.End, run.Range.End.Value - range.End.Value) });
-        }
-
-        return rest;
     }
 
     /// <summary>What a page is within the batch. Bytes null and not zero: as stored. Kept: it stays in memory once it is durable.</summary>

@@ -155,19 +155,30 @@ internal sealed class LayerHead
         return writer.ToArray();
     }
 
-    /// <summary>What lies under a frozen layer, and the blobs it had still to lose.</summary>
-    public static (Below Below, List<BlobId> Garbage) DecodeRest(StoredHash stored)
+    /// <summary>Numbers of layers, as stored.</summary>
+    public static byte[] EncodeNumbers(IReadOnlyCollection<uint> numbers)
     {
-        var (below, garbage) = (Below.Nothing, new List<BlobId>());
-        foreach (var field in stored.Fields)
-        {
-            if (field.Name.Span.SequenceEqual(FieldNames.Below.Span))
-                below = Below.Decode(field.Value.Span);
-            else if (field.Name.Span.SequenceEqual(FieldNames.Garbage.Span))
-                garbage = DecodeBlobs(field.Value.Span);
-        }
+        if (numbers.Count == 0)
+            return [];
+        var writer = new FieldWriter(8 + (4 * numbers.Count));
+        writer.Byte(1);
+        writer.Varint((ulong)numbers.Count);
+        foreach (var number in numbers)
+            writer.Varint(number);
+        return writer.ToArray();
+    }
 
-        return (below, garbage);
+    internal static uint[] DecodeNumbers(ReadOnlySpan<byte> value)
+    {
+        if (value.IsEmpty)
+            return [];
+        var reader = new FieldReader(value);
+        if (reader.Byte() is var format and not 1)
+            throw new InvalidDataException($"a list of layers has format {format}, this is for format 1");
+        var numbers = new uint[reader.Count()];
+        for (var i = 0; i < numbers.Length; i++)
+            numbers[i] = checked((uint)reader.Varint());
+        return numbers;
     }
 
     internal static List<BlobId> DecodeBlobs(ReadOnlySpan<byte> value)

@@ -24,6 +24,11 @@ internal sealed class MachineState
     /// <summary>What pages show, through all that lies under the top.</summary>
     public Sight Sight { get; }
 
+    /// <summary>
+    /// The counter of the next blob that is written into a frozen layer. From half the numbers on: below are those a top was given before it was frozen.
+    /// </summary>
+    public uint NextFoldBlob { get; set; } = 1u << 31;
+
     /// <summary>The time of this step.</summary>
     public Instant Now { get; set; }
 

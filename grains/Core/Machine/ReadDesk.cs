@@ -407,7 +407,7 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
     private void ForgetBelow(in PageKey gone)
     {
         if (gone.Layer != state.Layer.Id)
-            state.Sight.ForgetAll();
+            state.Sight.Forget(gone.Layer);
     }
 
     private bool TryGet(in PageKey key, out byte[] bytes) => state.Cache.TryGet(key, out bytes);

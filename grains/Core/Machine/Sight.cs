@@ -196,13 +196,11 @@ internal sealed class Sight(MachineState state)
     /// <summary>An extent has come.</summary>
     public void Hold(LayerId layer, ulong extent, FrozenExtent shown) => _held[(layer, extent)] = shown;
 
-    /// <summary>A blob that somebody below names has gone: it must be asked anew where its page is today.</summary>
-    public void ForgetAll()
+    /// <summary>Blobs of a layer below have gone: it must be asked anew where its pages are today.</summary>
+    public void Forget(LayerId gone)
     {
-        foreach (var (layer, extent) in _held.Keys)
-            state.Memory.Frozen.Forget(layer, extent);
-        foreach (var extent in _views.Keys)
-            state.Memory.Live.Forget(state.Record.Meta.ShownVmo, extent);
+        state.Memory.Frozen.Forget(gone);
+        state.Memory.Live.Forget(gone);
         _held.Clear();
         _views.Clear();
     }

@@ -18,7 +18,11 @@ public sealed record Answer(Ticket Ticket, object Reply, bool FromMemory) : VmoE
 public sealed record LoadLeaves(LayerId Layer, ulong Extent, IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
 
 /// <summary>Load all leaves of a layer. Result: <see cref="LeavesScanned"/>.</summary>
-public sealed record ScanLeaves(LayerId Layer) : VmoEffect;
+public sealed record ScanLeaves(LayerId Layer) : VmoEffect
+{
+    /// <summary>What the core does when they are here; null: they are the top's.</summary>
+    internal Action<IReadOnlyList<StoreField>, Outcome>? Then { get; init; }
+}
 
 /// <summary>Find out what a frozen layer shows in an extent. Result: <see cref="FrozenLoaded"/>.</summary>
 public sealed record LoadFrozen(LayerId Layer, ulong Extent) : VmoEffect;
@@ -31,11 +35,11 @@ public sealed record LoadLive(Koid Parent, ulong Extent) : VmoEffect;
 /// <param name="Extents">Which extents; null for all.</param>
 public sealed record Recall(IReadOnlyList<ulong> Sessions, IReadOnlyCollection<ulong>? Extents) : VmoEffect;
 
-/// <summary>Read what lies under a layer, and the blobs it had still to lose. Result: <see cref="HeadLoaded"/>.</summary>
-public sealed record LoadHead(LayerId Layer) : VmoEffect
+/// <summary>Read fields of a frozen layer. Result: <see cref="FieldsLoaded"/>.</summary>
+public sealed record LoadFields(LayerId Layer, IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect
 {
-    /// <summary>The fields to read.</summary>
-    public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } = [Encoding.FieldNames.Below, Encoding.FieldNames.Garbage];
+    /// <summary>What the core does when they are here; null: there is no such layer.</summary>
+    internal Action<StoredHash?, Outcome>? Then { get; init; }
 }
 
 /// <summary>Read bytes of blobs. Result: <see cref="BlobsLoaded"/>.</summary>
@@ -61,16 +65,24 @@ public sealed record NoteUnfinished : VmoEffect;
 public sealed record ClearUnfinished : VmoEffect;
 
 /// <summary>Unlink blobs of a layer that no slot names. Result: <see cref="BlobsUnlinked"/>.</summary>
-public sealed record UnlinkBlobs(LayerId Layer, IReadOnlyList<BlobId> Blobs) : VmoEffect;
+public sealed record UnlinkBlobs(LayerId Layer, IReadOnlyList<BlobId> Blobs) : VmoEffect
+{
+    /// <summary>What the core does then; null: nobody waits for it.</summary>
+    internal Action<Outcome>? Then { get; init; }
+}
 
 /// <summary>Remove empty leaves from the layer; nothing else is in flight meanwhile. Result: <see cref="MarksRemoved"/>.</summary>
 public sealed record RemoveMarks(IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect;
 
 /// <summary>
-/// Remove a frozen layer that nobody looks through any more, and let the dying top name the one under it, in one script; its blobs are gone.
+/// Remove a frozen layer that nobody looks through any more, and set a field of the layer that named it, in one script; its blobs are gone.
 /// Result: <see cref="LayerDropped"/>.
 /// </summary>
-public sealed record DropLayer(LayerId Layer, LayerId Top, Below Below) : VmoEffect;
+public sealed record DropLayer(LayerId Layer, LayerId Holder, StoreField Field) : VmoEffect
+{
+    /// <summary>What the core does then; false: it is not known whether it was done.</summary>
+    internal Action<bool>? Then { get; init; }
+}
 
 /// <summary>Write the tombstone, remove the layers and the record. Result: <see cref="Erased"/>.</summary>
 public sealed record Erase(IReadOnlyList<LayerId> Layers, IReadOnlyList<StoreField> Tombstone) : VmoEffect;

@@ -60,7 +60,7 @@ public sealed record Erased(bool Done) : VmoInput;
 public sealed record FrozenLoaded(LoadFrozen Load, FrozenExtent? Shown, Outcome Outcome) : VmoInput;
 
 /// <summary>The head of a layer, what lies under it and what it had still to lose; null: there is no such layer.</summary>
-public sealed record HeadLoaded(LoadHead Load, StoredHash? Head, Outcome Outcome) : VmoInput;
+public sealed record FieldsLoaded(LoadFields Load, StoredHash? Found, Outcome Outcome) : VmoInput;
 
 /// <summary>All children asked for stand in the store; or why not: some of them may.</summary>
 public sealed record ChildrenCreated(CreateChildren Create, Outcome Outcome) : VmoInput;

@@ -23,13 +23,14 @@ public sealed class VmoMachine
     private readonly Upkeep _upkeep;
     private readonly Destruction _destruction;
     private readonly Births _births;
+    private readonly Collapse _collapse;
     private readonly Kinship _kin;
     private readonly GrantDesk _grants;
     private readonly AliasDesk _alias;
     private readonly PinDesk _pins;
     private HeardChange? _heard;
     private bool _isExpiring;
-    private UnlinkBlobs? _unlink;
+    private bool _isUnlinking;
     private long _unlinkAgainMs;
 
     private VmoMachine(MachineState state, bool isNoted)
@@ -42,7 +43,8 @@ public sealed class VmoMachine
         _staging = new(state, Complete);
         _upkeep = new(state, _loads, change => _queue.Enqueue(change, _ => { }));
         _destruction = new(state, _loads);
-        _births = new(state, _queue);
+        _collapse = new(state, _queue);
+        _births = new(state, _queue, _collapse.Changed);
         _pins = new(state, _queue, _destruction);
         _kin = new(state, _queue, _destruction, _pins);
         _grants = new(state, _loads, _queue);
@@ -53,6 +55,7 @@ public sealed class VmoMachine
         _queue.Born = _births.Begin;
         _queue.IsBlocked = () => _upkeep.IsRemoving;
         _queue.UpkeepDone = _upkeep.Done;
+        _queue.FamilyChanged = _collapse.Changed;
     }
 
     /// <summary>The VMO's koid.</summary>
@@ -83,7 +86,7 @@ public sealed class VmoMachine
     public bool NeedsTicks => NextTickMs != long.MaxValue;
 
     /// <summary>Whether somebody must look after the VMO even when this activation is gone.</summary>
-    public bool NeedsNote => _state.Record.State == VmoState.Dying || _state.Record.Intent is not null || _pins.IsWaiting || _state.Record.Handles.NextEndMs != long.MaxValue;
+    public bool NeedsNote => _state.Record.State == VmoState.Dying || _state.Record.Intent is not null || _pins.IsWaiting || _collapse.IsAtWork || _state.Record.Handles.NextEndMs != long.MaxValue;
 
     /// <summary>Whether its place in the list of unfinished work is stored.</summary>
     public bool IsNoted
@@ -209,8 +212,8 @@ public sealed class VmoMachine
             case LeavesLoaded loaded:
                 _loads.Loaded(loaded);
                 break;
-            case LeavesScanned scanned when scanned.Scan.Layer != _state.Layer.Id && _state.Record.State == VmoState.Dying:
-                _destruction.Scanned(scanned);
+            case LeavesScanned { Scan.Then: { } then } scanned:
+                then(scanned.Fields, scanned.Outcome);
                 break;
             case LeavesScanned scanned:
                 _loads.Scanned(scanned);
@@ -227,11 +230,11 @@ public sealed class VmoMachine
             case RecallDone recalled:
                 _grants.Recalled(recalled);
                 break;
-            case HeadLoaded head:
-                _destruction.Loaded(head);
+            case FieldsLoaded fields:
+                fields.Load.Then?.Invoke(fields.Found, fields.Outcome);
                 break;
             case LayerDropped dropped:
-                _destruction.Dropped(dropped);
+                dropped.Drop.Then?.Invoke(dropped.Done);
                 break;
             case ChildrenCreated created:
                 _births.Created(created);
@@ -260,7 +263,7 @@ public sealed class VmoMachine
                 _queue.Noted(noted.Outcome);
                 break;
             case BlobsUnlinked unlinked:
-                Unlinked(unlinked);
+                unlinked.Unlink.Then?.Invoke(unlinked.Outcome);
                 break;
             case MarksRemoved { Done: false }:
                 // A late removal might yet come after a later commit: only a new owner is safe from it.
@@ -295,7 +298,7 @@ public sealed class VmoMachine
 
         if (_state.Record.State == VmoState.Dying)
         {
-            if (_queue.IsIdle && !_upkeep.IsRemoving)
+            if (_queue.IsIdle && !_upkeep.IsRemoving && _collapse.TryRest())
                 _destruction.Advance();
         }
         else
@@ -304,6 +307,7 @@ public sealed class VmoMachine
             Expire();
             if (_queue.IsIdle && _state.Record.Intent is null)
                 _upkeep.Begin();
+            _collapse.Advance();
             _queue.Pump();
             if (IsNoted && !NeedsNote && _queue.IsIdle)
             {
@@ -327,7 +331,7 @@ public sealed class VmoMachine
             next = Math.Min(next, RetryMs);
         if (_waits.NextMs != long.MaxValue)
             next = Math.Min(next, Math.Max(1, _waits.NextMs - _state.Now.MonotonicMs));
-        return _upkeep.WantsTick ? Math.Min(next, RetryMs) : next;
+        return _upkeep.WantsTick || _collapse.WantsTick ? Math.Min(next, RetryMs) : next;
     }
 
     /// <summary>What stands against joined writes before any of them is looked at.</summary>
@@ -473,29 +477,21 @@ public sealed class VmoMachine
 
     private void Unlink()
     {
-        if (_unlink is not null || _state.Layer.Dead.Count == 0 || _state.Now.MonotonicMs < _unlinkAgainMs)
+        if (_isUnlinking || _state.Layer.Dead.Count == 0 || _state.Now.MonotonicMs < _unlinkAgainMs)
             return;
-        _unlink = new(_state.Layer.Id, [.. _state.Layer.Dead.Take(1024)]);
-        _state.Effects.Add(_unlink);
-    }
-
-    private void Unlinked(BlobsUnlinked input)
-    {
-        if (!ReferenceEquals(input.Unlink, _unlink))
+        _isUnlinking = true;
+        var (layer, blobs) = (_state.Layer, _state.Layer.Dead.Take(1024).ToArray());
+        _state.Effects.Add(new UnlinkBlobs(layer.Id, blobs)
         {
-            // The destruction's; or the blobs that a layer still had to lose when it was frozen, which nobody waits for.
-            if (_state.Record.State == VmoState.Dying)
-                _destruction.Unlinked(input);
-            return;
-        }
-
-        _unlink = null;
-        if (input.Unlink.Layer != _state.Layer.Id)
-            return;
-        if (input.Outcome.IsOk)
-            _state.Layer.Dead.RemoveRange(0, input.Unlink.Blobs.Count);
-        else
-            _unlinkAgainMs = _state.Now.MonotonicMs + RetryMs;
+            Then = outcome =>
+            {
+                _isUnlinking = false;
+                if (outcome.IsOk)
+                    layer.Dead.RemoveRange(0, blobs.Length);
+                else
+                    _unlinkAgainMs = _state.Now.MonotonicMs + RetryMs;
+            },
+        });
     }
 
     private void Tick()

@@ -45,7 +45,7 @@ public static class VmoSummary
             return false;
         }
 
-        public void Forget(LayerId layer, ulong extent)
+        public void Forget(LayerId gone)
         {
         }
     }

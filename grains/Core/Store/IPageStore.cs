@@ -64,9 +64,9 @@ public interface IPageStore
         Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation);
 
     /// <summary>
-    /// Removes a frozen layer whose blobs are gone, and lets the top of the same VMO name the one under it. Fenced. False: another owner.
+    /// Removes a frozen layer whose blobs are gone, and sets the field of another layer of the same VMO that named it. Fenced. False: another owner.
     /// </summary>
-    ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId top, StoreField below, CancellationToken cancellation);
+    ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId holder, StoreField field, CancellationToken cancellation);
 
     /// <summary>
     /// The last step of a VMO's end: writes the tombstone, then unlinks the layers, then the record, fenced. The layers' blobs are gone before.

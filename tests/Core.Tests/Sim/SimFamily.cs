@@ -303,8 +303,8 @@ public sealed class SimFamily
                     return true;
                 });
                 break;
-            case LoadHead load:
-                Step(koid, new HeadLoaded(load, Store.LoadLayer(load.Layer, LoadHead.Names), Outcome.Ok));
+            case LoadFields load:
+                Step(koid, new FieldsLoaded(load, Store.LoadLayer(load.Layer, load.Names), Outcome.Ok));
                 break;
             case LoadBlobs load:
                 Step(koid, new BlobsLoaded(load, [.. load.Reads.Select(Store.Read)], Outcome.Ok));
@@ -383,7 +383,7 @@ public sealed class SimFamily
             if (grants[i] is not null)
                 continue;
             missing++;
-            var mark = silo.Grants.Mark(vmo);
+            var (mark, gone) = (silo.Grants.Mark(vmo), silo.Grants.Gone);
             var ticket = new SimTicket { Lost = new GrantReply { Outcome = new(VmoStatus.Io, "lost") } };
             ticket.Replied = reply => _tasks.Add(() =>
             {
@@ -394,7 +394,7 @@ public sealed class SimFamily
                         {
                             Vmo = vmo, Extent = extent, Session = silo.Session, Shown = GrantCodec.Decode(given.Shown), Size = given.Size, Parent = given.Parent,
                             ParentOffset = given.ParentOffset, ParentEnd = given.ParentEnd,
-                        }, mark);
+                        }, mark, gone);
                 }
 
                 // Whatever came of it, the walk looks again at what is held.
@@ -402,7 +402,7 @@ public sealed class SimFamily
                     Walk(koid, silo, load, walk);
                 return true;
             });
-            Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent)));
+            Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))])));
         }
 
         if (missing > 0)

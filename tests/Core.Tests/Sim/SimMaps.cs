@@ -10,7 +10,11 @@ public sealed class SimMaps(int capacity = 1000) : IFrozenMaps
 
     public bool TryGet(LayerId layer, ulong extent, out FrozenExtent shown) => _shown.TryGetValue((layer, extent), out shown!);
 
-    public void Forget(LayerId layer, ulong extent) => _shown.Remove((layer, extent));
+    public void Forget(LayerId gone)
+    {
+        foreach (var key in _shown.Where(pair => pair.Value.Names(gone)).Select(pair => pair.Key).ToArray())
+            _shown.Remove(key);
+    }
 
     public void Put(LayerId layer, ulong extent, FrozenExtent shown)
     {

@@ -12,6 +12,12 @@ public sealed class SimStores
 
     public bool IsFull { get; set; }
 
+    /// <summary>Extents from the beginning that are watched for what frozen layers show in them.</summary>
+    public ulong ShownExtents { get; set; } = 3;
+
+    /// <summary>Commits that changed a frozen layer without changing what it shows.</summary>
+    public int Folds { get; private set; }
+
     /// <summary>Records that stand.</summary>
     public IEnumerable<Koid> Koids => _vmos.Where(vmo => vmo.Value.Record is not null).Select(vmo => vmo.Key);
 
@@ -19,6 +25,9 @@ public sealed class SimStores
     public IEnumerable<LayerId> Layers => _vmos.SelectMany(vmo => vmo.Value.Layers.Keys.Select(number => new LayerId(vmo.Key, number)));
 
     public int BlobCount => _vmos.Values.Sum(vmo => vmo.Blobs.Count);
+
+    /// <summary>Pages of all blobs that stand.</summary>
+    public int BlobPages => _vmos.Values.Sum(vmo => vmo.Blobs.Values.Sum(blob => blob.Length / Limits.PageBytes));
 
     public bool Create(VmoCreation creation, Owner owner)
     {
@@ -68,10 +77,43 @@ public sealed class SimStores
         var target = commit.Target == CommitTarget.Layer ? slot.Layers.GetValueOrDefault(commit.Layer.Number) : slot.Record;
         if (target is null || commit.Seq != target.Seq)
             return CommitOutcome.Stale;
-        Assert.False(commit.Target == CommitTarget.Layer && target.IsFrozen, $"layer {commit.Layer} is frozen and was changed");
-        target.Set(commit.Fields);
+        if (commit.Target == CommitTarget.Layer && target.IsFrozen)
+            SetUnseen(commit, target);
+        else
+            target.Set(commit.Fields);
         target.Seq++;
         return CommitOutcome.Applied;
+    }
+
+    // A frozen layer shows the same for ever, whatever is moved into it.
+    private void SetUnseen(StoreCommit commit, Hash target)
+    {
+        Folds++;
+        var before = ShownBytes(commit.Layer);
+        target.Set(commit.Fields);
+        var after = ShownBytes(commit.Layer);
+        for (var page = 0; page < before.Count; page++)
+            Assert.True(before[page].AsSpan().SequenceEqual(after[page]), $"layer {commit.Layer} is frozen and shows something else at page {page}");
+    }
+
+    private List<byte[]> ShownBytes(LayerId layer)
+    {
+        var pages = new List<byte[]>();
+        var isLive = Record.VmoRecord.Decode(LoadRecord(layer.Home)).Meta.Kind == VmoKind.Live;
+        for (var extent = 0ul; extent < ShownExtents; extent++)
+        {
+            var shown = Resolve(layer, extent, new());
+            for (var page = extent * Limits.ExtentPages; page < (extent + 1) * Limits.ExtentPages; page++)
+            {
+                var bytes = new byte[shown[page].IsStored ? Limits.PageBytes : 0];
+                if (shown[page].IsStored)
+                    Assert.True(Read(new(shown[page].Layer, shown[page].Slot.Blob, Contents.BlobLayout.OffsetOf(shown[page].Slot.Index), bytes)), $"page {page} of layer {layer} has lost its blob");
+                // Zero and nothing are two things where a live parent would be asked.
+                pages.Add(shown[page].IsStored ? bytes : [(byte)(shown[page].IsNothing || !isLive ? 0 : 1)]);
+            }
+        }
+
+        return pages;
     }
 
     public Settlement Settle(Koid koid, Owner owner, CommitTarget target, LayerId layer)
@@ -111,7 +153,8 @@ public sealed class SimStores
         var slot = SlotOf(drop.Layer.Home);
         if (owner != slot.Owner)
             return false;
-        slot.Layers[drop.Top.Number].Set([new(FieldNames.Below, drop.Below.Encode())]);
+        Assert.True(slot.Layers.ContainsKey(drop.Holder.Number), $"layer {drop.Holder}, which named {drop.Layer}, is gone before it");
+        slot.Layers[drop.Holder.Number].Set([drop.Field]);
         slot.Layers.Remove(drop.Layer.Number);
         return true;
     }

@@ -1,0 +1,157 @@
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Core.Machine;
+
+/// <summary>
+/// Keeps the own stack short: a frozen layer that no VMO elsewhere looks through is folded into the one over it, unless it is more than twice as
+/// large. So the layers that stay grow geometrically: their number is logarithmic in the pages they hold, what they hold twice is at most as much
+/// again, and a page is copied as often as the layer it lies in can double. One fold at a time; the VMO stands in its session's list of unfinished
+/// work meanwhile, so that whoever inherits it removes what was being removed.
+/// </summary>
+internal sealed class Collapse(MachineState state, ChangeQueue queue)
+{
+    /// <summary>Pages up to which a layer is folded whatever lies over it.</summary>
+    private const ulong SmallPages = 2 * Limits.BlobPagesMax;
+
+    /// <summary>Pages above which a layer is left alone: its leaves would not fit into memory beside all else.</summary>
+    private const ulong LargePages = 4 << 20;
+
+    private const int RetryMs = 1000;
+
+    // The own frozen layers by number, as far down as was looked: which lies under each, and its pages.
+    private readonly Dictionary<uint, (uint Under, ulong Pages, bool HasFolded)> _stack = [];
+
+    // Layers that could not be folded for what is in them.
+    private readonly HashSet<uint> _leftAlone = [];
+    private LayerRemoval? _removal;
+    private bool _mayFind = state.Layer.Below.Under != 0;
+    private bool _isBusy;
+    private long _againMs;
+
+    /// <summary>Whether something is begun that must come to its end.</summary>
+    public bool IsAtWork { get; private set; }
+
+    /// <summary>Whether a later tick may find work.</summary>
+    public bool WantsTick => _mayFind;
+
+    /// <summary>A layer was frozen, or others have ceased to look through one.</summary>
+    public void Changed() => _mayFind = true;
+
+    /// <summary>Nothing more is begun. False: the store has still to answer; what it does then must not come after other steps.</summary>
+    public bool TryRest()
+    {
+        _removal?.Stop();
+        return _removal is not { IsBusy: true };
+    }
+
+    /// <summary>Goes on, or begins when there is something to be folded.</summary>
+    public void Advance()
+    {
+        if (_removal is not null)
+            _removal.Advance();
+        if (_isBusy || !_mayFind || state.IsEnded || state.Record.Intent is not null || state.Now.MonotonicMs < _againMs || !HasLooked(out var chain))
+            return;
+        foreach (var number in chain)
+        {
+            if (!_stack[number].HasFolded)
+                continue;
+            if (MayBegin())
+                Load(number, RemoveFolded);
+            return;
+        }
+
+        for (var i = 0; i + 1 < chain.Count; i++)
+        {
+            if (!IsWorthFolding(chain[i], chain[i + 1]))
+                continue;
+            if (MayBegin())
+                Load(chain[i], over => Load(chain[i + 1], under => Begin(over, under)));
+            return;
+        }
+
+        (_mayFind, IsAtWork) = (false, false);
+    }
+
+    private bool IsWorthFolding(uint over, uint under) =>
+        !state.Record.Users.ContainsKey(under) && !_leftAlone.Contains(under)
+        && _stack[under].Pages is var pages && pages <= LargePages && pages <= Math.Max(SmallPages, 2 * _stack[over].Pages);
+
+    // False: the list is being written.
+    private bool MayBegin() => IsAtWork = queue.TryNote();
+
+    // False: a head is on its way.
+    private bool HasLooked(out List<uint> chain)
+    {
+        chain = [];
+        for (var number = state.Layer.Below.Under; number != 0; number = _stack[number].Under)
+        {
+            if (!_stack.ContainsKey(number))
+            {
+                Load(number, Note);
+                return false;
+            }
+
+            chain.Add(number);
+        }
+
+        return true;
+    }
+
+    private void Note(LayerSummary layer)
+    {
+        _stack[layer.Id.Number] = (layer.Below.Under, layer.Counts.Stored, layer.Folded.Count > 0);
+        _isBusy = false;
+    }
+
+    private void Load(uint number, Action<LayerSummary> then)
+    {
+        _isBusy = true;
+        var id = new LayerId(state.Layer.Id.Home, number);
+        state.Effects.Add(new LoadFields(id, LayerSummary.Names)
+        {
+            Then = (found, outcome) =>
+            {
+                if (outcome.IsOk && found is not null)
+                    then(LayerSummary.Decode(id, found));
+                else
+                    Pause();
+            },
+        });
+    }
+
+    private void Begin(LayerSummary over, LayerSummary under) => new Fold(state, queue, over, under, (now, end) =>
+    {
+        if (end != FoldEnd.Whole)
+        {
+            if (end == FoldEnd.Unfit)
+                _leftAlone.Add(under.Id.Number);
+            Note(now);
+            Pause();
+            return;
+        }
+
+        // What is in memory of the lower layer is true for ever, but its blobs go now: nobody here is to be shown them again.
+        state.Sight.Forget(under.Id);
+        _stack.Remove(under.Id.Number);
+        RemoveFolded(now);
+    }).Begin();
+
+    private void RemoveFolded(LayerSummary holder)
+    {
+        Note(holder);
+        if (holder.Folded is not [var folded, ..])
+            return;
+        _isBusy = true;
+        var rest = holder.Folded.Where(number => number != folded).ToArray();
+        _removal = new(state, new(holder.Id.Home, folded), _ => (holder.Id, new(FieldNames.Folded, LayerHead.EncodeNumbers(rest))), _ =>
+        {
+            _removal = null;
+            RemoveFolded(holder with { Folded = rest });
+        });
+        _removal.Advance();
+    }
+
+    private void Pause() => (_isBusy, _againMs) = (false, state.Now.MonotonicMs + RetryMs);
+}
