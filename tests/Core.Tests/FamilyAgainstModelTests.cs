@@ -20,13 +20,14 @@ public class FamilyAgainstModelTests
 
     private static readonly Gen<ulong> Length = Gen.OneOf(Gen.ULong[1, 3 * Page], Gen.ULong[1, 20].Select(pages => pages * Page), Gen.ULong[1, 500].Select(pages => pages * Page));
 
-    private static readonly Gen<Act> AnyAct =
-        Gen.Select(
-            Gen.Frequency(
-                (9, Gen.Const("write")), (7, Gen.Const("read")), (3, Gen.Const("zero")), (4, Gen.Const("decommit")), (2, Gen.Const("commit")), (3, Gen.Const("resize")),
-                (4, Gen.Const("snapshot")), (5, Gen.Const("live")), (3, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle")), (1, Gen.Const("trim"))),
-            Gen.Int[0, 1000], Place, Length, Gen.Byte)
-        .Select((kind, who, a, b, fill) => new Act(kind, who, a, b, fill));
+    private static readonly Gen<Act> AnyAct = Acts(
+        (9, Gen.Const("write")), (7, Gen.Const("read")), (3, Gen.Const("zero")), (4, Gen.Const("decommit")), (2, Gen.Const("commit")), (3, Gen.Const("resize")),
+        (4, Gen.Const("snapshot")), (5, Gen.Const("live")), (3, Gen.Const("close")), (2, Gen.Const("churn")), (1, Gen.Const("crash")), (1, Gen.Const("settle")), (1, Gen.Const("trim")));
+
+    // Mostly what makes layers that only their own VMO looks through.
+    private static readonly Gen<Act> Churning = Acts(
+        (9, Gen.Const("write")), (2, Gen.Const("read")), (4, Gen.Const("zero")), (5, Gen.Const("decommit")), (2, Gen.Const("commit")), (4, Gen.Const("resize")),
+        (1, Gen.Const("snapshot")), (1, Gen.Const("live")), (1, Gen.Const("close")), (12, Gen.Const("churn")), (1, Gen.Const("crash")), (3, Gen.Const("settle")), (1, Gen.Const("trim")));
 
     [Fact]
     public void A_snapshot_is_a_copy_and_a_live_clone_follows_whatever_is_done_to_either_side() =>
@@ -35,6 +36,13 @@ public class FamilyAgainstModelTests
     [Fact]
     public void Nothing_changes_that_when_answers_are_lost() =>
         AnyAct.Array[1, 60].Select(Gen.Int[0, 1 << 20]).Sample((acts, seed) => Run(acts, seed, unknownPercent: 20), iter: Iterations);
+
+    [Fact]
+    public void Nothing_changes_that_when_layers_are_folded() =>
+        Churning.Array[1, 80].Select(Gen.Int[0, 1 << 20], Gen.Bool).Sample((acts, seed, isLossy) => Run(acts, seed, isLossy ? 20 : 0), iter: Iterations);
+
+    private static Gen<Act> Acts(params (int, IGen<string>)[] kinds) =>
+        Gen.Select(Gen.Frequency(kinds), Gen.Int[0, 1000], Place, Length, Gen.Byte).Select((kind, who, a, b, fill) => new Act(kind, who, a, b, fill));
 
     private static void Run(Act[] acts, int seed, int unknownPercent)
     {
@@ -130,6 +138,11 @@ public class FamilyAgainstModelTests
                 var (liveOutcome, _, lives) = family.Clone(handle, 1 + (act.Fill % 2), new CloneSpec { Offset = begin, Size = span });
                 Assert.Equal(Outcome.Ok, liveOutcome);
                 members.AddRange(lives.Select(made => (made, model.Live(begin, span))));
+                break;
+            case "churn" when !model.IsLive:
+                var (made, _, child) = family.Clone(handle, 1, new CloneSpec { Kind = VmoKind.Snapshot, Size = SizeMax });
+                Assert.Equal(Outcome.Ok, made);
+                Assert.Equal(Outcome.Ok, family.Close(child[0]));
                 break;
             case "close" when members.Count > 1:
                 Assert.Equal(Outcome.Ok, family.Close(handle));

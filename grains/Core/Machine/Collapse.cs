@@ -1,5 +1,6 @@
 using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Family;
+using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Machine;
@@ -113,6 +114,9 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
         {
             Then = (found, outcome) =>
             {
+                // The layers of a dying VMO are its destruction's.
+                if (state.Record.State == VmoState.Dying)
+                    return;
                 if (outcome.IsOk && found is not null)
                     then(LayerSummary.Decode(id, found));
                 else
