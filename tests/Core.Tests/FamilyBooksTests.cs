@@ -74,11 +74,13 @@ public class FamilyBooksTests
         {
             var at = random.Next(members.Count);
             var would = Fill(family, [members[at].Koid]).FreedWith(members[at].Koid);
-            var before = StoredBytes(family);
+            var (before, folds) = (StoredBytes(family), family.Store.Folds);
             Assert.Equal(Outcome.Ok, family.Close(members[at]));
             members.RemoveAt(at);
             family.Settle();
-            Assert.Equal(would, before - StoredBytes(family));
+            var freed = before - StoredBytes(family);
+            // A layer that nobody else looks through any more may be folded, and what it held hidden goes, too.
+            Assert.True(family.Store.Folds == folds ? freed == would : freed >= would, $"{would} bytes would go, {freed} went, with {family.Store.Folds - folds} folds");
             CheckSum(family);
         }
     }

@@ -1,4 +1,3 @@
-using VmoCluster.Core.Family;
 using VmoCluster.Core.Live;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;

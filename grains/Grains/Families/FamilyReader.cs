@@ -22,18 +22,21 @@ internal sealed class FamilyReader(IPageStore store, CancellationToken cancellat
     /// <summary>A VMO; null if it is gone.</summary>
     public async Task<FamilyMember?> MemberAsync(Koid koid)
     {
-        if (await RecordAsync(koid) is not { } record)
-            return null;
-        var top = await LayerAsync(record.Top);
-        // The record's top is a hint: a frozen layer names the one that follows it.
-        while (top is { Next: > 0 })
-            top = await LayerAsync(new(koid, top.Next));
-        if (top is not null)
-            return new(record, top);
-        // Erased since, or damage.
-        return await RecordAsync(koid) is not null
-            ? throw new InvalidDataException($"the top layer of VMO {koid} is not in the store")
-            : null;
+        for (VmoRecord? before = null; ;)
+        {
+            if (await RecordAsync(koid) is not { } record)
+                return null;
+            var top = await LayerAsync(record.Top);
+            // The record's top is a hint: a frozen layer names the one that follows it.
+            while (top is { Next: > 0 })
+                top = await LayerAsync(new(koid, top.Next));
+            if (top is not null)
+                return new(record, top);
+            // Erased since; or frozen and folded since; or damage, when it is the same top again.
+            if (record.Top == before?.Top)
+                throw new InvalidDataException($"the top layer of VMO {koid} is not in the store");
+            before = record;
+        }
     }
 
     /// <summary>VMOs, in the order asked for.</summary>

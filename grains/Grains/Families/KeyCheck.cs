@@ -27,7 +27,7 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         {
             var home = _homes[key.Layer.Home];
             var layer = home?.Stack.GetValueOrDefault(key.Layer.Number);
-            if (home is { IsUnclear: true } || key.Layer.Number == home?.Coming)
+            if (home is { IsUnclear: true } || key.Layer.Number == home?.Coming || home?.Folded.Contains(key.Layer.Number) == true)
                 continue;
             if (key.Blob is not { } blob)
             {
@@ -71,6 +71,7 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
             {
                 home.Stack[layer.Id.Number] = layer;
                 home.IsUnclear = layer.Below.Under != 0;
+                home.Folded.UnionWith(layer.Folded);
             }
 
             return home;
@@ -82,18 +83,18 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         }
     }
 
-    // Known garbage of a top is unlinked by its owner; what an owner writes ahead of a commit is named by it, or unlinked by the owner or the
-    // next one. A dying VMO frees blob by blob.
+    // Known garbage is unlinked by the owner; what an owner writes ahead of a commit is named by it, or unlinked by the owner or the next one.
+    // A dying VMO frees blob by blob.
     private static bool IsExcused(Home home, LayerSummary layer, BlobId blob)
     {
         var member = home.Member!;
         if (member.IsDying && !(member.Uses(layer.Id.Number) || member.Record.Users.ContainsKey(layer.Id.Number)))
             return true;
-        if (layer != member.Top)
-            return false;
-        if (member.IsDying || layer.Garbage.Contains(blob))
+        if (layer.Garbage.Contains(blob))
             return true;
-        return blob.Nonce == home.Owner.Nonce && (layer.NextBlob.Nonce != blob.Nonce || blob.Counter >= layer.NextBlob.Counter);
+        if (layer != member.Top)
+            return layer.WrittenAhead.Contains(blob);
+        return member.IsDying || blob.Nonce == home.Owner.Nonce && (layer.NextBlob.Nonce != blob.Nonce || blob.Counter >= layer.NextBlob.Counter);
     }
 
     private async Task<List<(StoredKey, Finding)>> UnnamedAsync(List<(StoredKey Key, LayerSummary Layer)> asked)
@@ -170,6 +171,9 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         public FamilyMember? Member => member;
         public Owner Owner => owner;
         public Dictionary<uint, LayerSummary> Stack { get; } = [];
+
+        /// <summary>Layers that were folded into others of the stack and are being removed.</summary>
+        public HashSet<uint> Folded { get; } = [];
 
         /// <summary>The stack breaks off, so nothing can be said of what is not in it.</summary>
         public bool IsUnclear { get; set; }

@@ -14,6 +14,7 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
     /// Relatives looked at from this side. Those of a larger family are looked at when their own turn comes, which finds all that would lose
     /// pages; what stays unseen is a name too many.
     /// </summary>
+    private const int NumbersMax = 1000;
     private const int RelativesMax = 20_000;
 
     private readonly FamilyReader _reader = new(store, cancellation);
@@ -127,7 +128,8 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
                 break;
             if (!layer.IsFrozen)
                 Find("damaged", $"layer {layer.Id}", $"layer {layer.Id} lies under layer {stack[^1].Id} and is not frozen");
-            else if (layer.Next != stack[^1].Id.Number && !(member.IsDying && stack.Count == 1))
+            // What lay between may have been folded into the one above.
+            else if ((layer.Next <= under || layer.Next > stack[^1].Id.Number) && !(member.IsDying && stack.Count == 1))
                 Find("damaged", $"layer {layer.Id}", $"layer {layer.Id} names {layer.Next} as the one above it, which is {stack[^1].Id.Number}");
             stack.Add(layer);
         }
@@ -135,17 +137,18 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
         return stack;
     }
 
-    // Numbers are given out one after another, so each that is not in the stack can be asked for.
+    // Numbers are given out one after another, so each of late that is not in the stack can be asked for; an older one is found by its key.
     private async Task CheckNumbersAsync(VmoRecord record, List<LayerSummary> stack)
     {
         // A stack that breaks off makes no orphans.
         if (stack[^1].Below.Under != 0)
             return;
-        var known = stack.Select(layer => layer.Id.Number).ToHashSet();
+        var known = stack.Select(layer => layer.Id.Number).Concat(stack.SelectMany(layer => layer.Folded)).ToHashSet();
         var above = stack[0].Id.Number + 1;
         if (record.Intent is { Freeze: > 0 })
             known.Add(above);
-        var asked = Enumerable.Range(1, (int)above).Select(number => (uint)number).Where(number => !known.Contains(number)).Select(number => new LayerId(koid, number)).ToArray();
+        var first = Math.Max(1, (int)above - NumbersMax);
+        var asked = Enumerable.Range(first, (int)above + 1 - first).Select(number => (uint)number).Where(number => !known.Contains(number)).Select(number => new LayerId(koid, number)).ToArray();
         var found = await _reader.HaveAsync(asked);
         for (var i = 0; i < asked.Length; i++)
         {
