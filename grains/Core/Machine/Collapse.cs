@@ -29,6 +29,7 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
     private LayerRemoval? _removal;
     private bool _mayFind = state.Layer.Below.Under != 0;
     private bool _isBusy;
+    private bool _isResting;
     private long _againMs;
 
     /// <summary>Whether something is begun that must come to its end.</summary>
@@ -40,11 +41,21 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
     /// <summary>A layer was frozen, or others have ceased to look through one.</summary>
     public void Changed() => _mayFind = true;
 
-    /// <summary>Nothing more is begun. False: the store has still to answer; what it does then must not come after other steps.</summary>
+    /// <summary>
+    /// The VMO is dying: nothing is folded any more, and what was folded and still stands is removed. False: not yet; the stack must be left as it is.
+    /// </summary>
     public bool TryRest()
     {
-        _removal?.Stop();
-        return _removal is not { IsBusy: true };
+        if (_isResting)
+            return true;
+        _removal?.Advance();
+        if (_isBusy || state.Now.MonotonicMs < _againMs || !HasLooked(out var chain))
+            return false;
+        if (chain.Find(number => _stack[number].HasFolded) is > 0 and var holder)
+            Load(holder, RemoveFolded);
+        else
+            _isResting = true;
+        return _isResting;
     }
 
     /// <summary>Goes on, or begins when there is something to be folded.</summary>
@@ -114,24 +125,36 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
         {
             Then = (found, outcome) =>
             {
-                // The layers of a dying VMO are its destruction's.
-                if (state.Record.State == VmoState.Dying)
-                    return;
                 if (outcome.IsOk && found is not null)
+                {
                     then(LayerSummary.Decode(id, found));
-                else
-                    Pause();
+                    return;
+                }
+
+                // Gone: what named it has been looked at too long ago.
+                if (outcome.IsOk)
+                    _stack.Clear();
+                Pause();
             },
         });
     }
 
-    private void Begin(LayerSummary over, LayerSummary under) => new Fold(state, queue, over, under, (now, end) =>
+    private void Begin(LayerSummary over, LayerSummary under)
+    {
+        if (state.Record.State == VmoState.Dying)
+            _isBusy = false;
+        else
+            Fold(over, under);
+    }
+
+    private void Fold(LayerSummary over, LayerSummary under) => new Fold(state, queue, over, under, (now, end) =>
     {
         if (end != FoldEnd.Whole)
         {
             if (end == FoldEnd.Unfit)
                 _leftAlone.Add(under.Id.Number);
-            Note(now);
+            // What it had come to is looked at anew.
+            _stack.Remove(now.Id.Number);
             Pause();
             return;
         }

@@ -23,22 +23,11 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
     private LayerRemoval? _folded;
     private bool _isListed;
     private bool _isBusy;
-    private bool _isStopped;
-
-    /// <summary>Whether the store has been asked for something and has not answered.</summary>
-    public bool IsBusy => _isBusy || _folded?.IsBusy == true;
-
-    /// <summary>Asks the store for nothing more.</summary>
-    public void Stop()
-    {
-        _isStopped = true;
-        _folded?.Stop();
-    }
 
     /// <summary>Goes on, or begins, unless it waits for the store. To be called again after a while when the store refused something.</summary>
     public void Advance()
     {
-        if (_isBusy || _isStopped || state.IsEnded)
+        if (_isBusy || state.IsEnded)
             return;
         if (_folded is not null)
             _folded.Advance();
@@ -122,7 +111,7 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
             Then = isDone =>
             {
                 _isBusy = false;
-                if (isDone && !_isStopped)
+                if (isDone)
                     done(_head);
             },
         });
