@@ -229,8 +229,8 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
     public async ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId holder, StoreField field, CancellationToken cancellation)
     {
         StoredFields.RequireHome(vmo, layer);
-        StoredFields.RequireHome(vmo, top);
-        StoredFields.RequireNotOurs(below.Name.Span);
+        StoredFields.RequireHome(vmo, holder);
+        StoredFields.RequireNotOurs(field.Name.Span);
         var dropped = await EvaluateAsync(
             "drop-layer", scripts.DropLayer, [keys.Record(vmo), keys.Layer(layer), keys.Layer(holder)], [owner.ToString(), field.Name, field.Value],
             watch.ReplicasOfStructure, cancellation);
