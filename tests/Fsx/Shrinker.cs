@@ -89,8 +89,12 @@ internal sealed class Shrinker(Func<Script, Task<Failure?>> fails, TimeSpan pati
                 yield return op with { Children = [child with { Size = page }] };
         }
 
-        if (op.Kind == OpKind.Create && op.A > page)
+        if (op.Kind is OpKind.Create or OpKind.Resize && op.A > page)
+        {
             yield return op with { A = page };
+            yield return op with { A = op.A / 2 / page * page };
+        }
+
         if (op.B > page)
             yield return op with { B = page };
         if (op.B > 0 && op.A > 0)

@@ -360,7 +360,11 @@ public sealed class SimFamily
         {
             if (walk.Compose(silo.Session) is not { } view)
             {
-                Walk(koid, silo, load, new(load.Parent, load.Extent));
+                _tasks.Add(() =>
+                {
+                    Walk(koid, silo, load, new(load.Parent, load.Extent));
+                    return true;
+                });
                 return;
             }
 

@@ -11,6 +11,7 @@ internal sealed class ClientTarget(VmoClient client, bool canList) : ITarget
 {
     private readonly Dictionary<HandleName, Vmo> _vmos = [];
     private readonly Dictionary<Koid, int> _names = [];
+    private bool _isEnded;
 
     public TimeSpan Patience => TimeSpan.FromSeconds(20);
 
@@ -78,6 +79,7 @@ internal sealed class ClientTarget(VmoClient client, bool canList) : ITarget
 
     public async Task<string?> CheckEmptyAsync()
     {
+        _isEnded = true;
         if (!canList)
             return null;
         await foreach (var vmo in client.ListAsync(new()))
@@ -89,9 +91,12 @@ internal sealed class ClientTarget(VmoClient client, bool canList) : ITarget
         return null;
     }
 
-    // What was made by a script that was not played to its end goes as well.
+    // What was made by a script that was not played to its end goes as well. Of one that was, every handle is closed: a call through one of them would wake a VMO
+    // that has to come to its end by itself.
     public async ValueTask DisposeAsync()
     {
+        if (_isEnded)
+            return;
         foreach (var vmo in _vmos.Values)
             await AskAsync(() => vmo.CloseAsync());
     }
