@@ -65,8 +65,9 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
 
     private ulong NextSeq => state.Record.Intent!.NextSeq;
 
-    // What was cut off once is not shown again: the windows end where the frozen layer ceases to see them.
-    private Below BelowNext => new(state.Layer.Id.Number, [.. state.Layer.Below.Bases.Select(item => item.Until(state.Layer.Low)).Where(item => item.Offset < item.Limit)]);
+    // What was cut off once is not shown again: the windows end where the frozen layer ceases to see them. One that shows nothing any more stays: its home counts this
+    // VMO among those that look through it, and is told at the end.
+    private Below BelowNext => new(state.Layer.Id.Number, [.. state.Layer.Below.Bases.Select(item => item.Until(state.Layer.Low))]);
 
     private void WriteNextTop()
     {
