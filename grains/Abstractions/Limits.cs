@@ -80,6 +80,18 @@ public static class Limits
     /// <summary>Children of one VMO. Their koids are ranges in one field of the record.</summary>
     public const int ChildrenPerVmoMax = 1_000_000;
 
+    /// <summary>
+    /// Windows on frozen layers of all children of one clone call: each snapshot of a live clone has one for every level that shows something.
+    /// Some 12 bytes each in the child's layer, and where neighbours differ in the parent's record.
+    /// </summary>
+    public const int CloneWindowsMax = 200_000;
+
+    /// <summary>Live ancestors over which a snapshot can be made. Each is asked in turn, and is a window of the snapshot.</summary>
+    public const int LiveLevelsMax = 256;
+
+    /// <summary>Milliseconds for which an ancestor keeps a change waiting so that a snapshot of a live clone comes about under a hot writer.</summary>
+    public const int MomentHoldMs = 500;
+
     /// <summary>Pins of one VMO's frozen layers that wait to be confirmed. About 25 bytes each in the record.</summary>
     public const int PinsPerVmoMax = 4096;
 

@@ -21,6 +21,10 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
     [Alias("Grant")]
     ValueTask<GrantReply> GrantAsync(GrantCall call, IGrantHolder holder);
 
+    /// <summary>A silo asks for a frozen layer to be pinned for children of a live descendant, and to hold the whole VMO.</summary>
+    [Alias("Pin")]
+    ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder);
+
     /// <summary>A slice or reference of this VMO hands on a call.</summary>
     [Alias("Forward")]
     ValueTask<ForwardReply> ForwardAsync(ForwardCall forward);

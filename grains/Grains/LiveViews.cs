@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using VmoCluster.Core.Live;
+using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
 
@@ -33,6 +34,35 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         finally
         {
             _walking.TryRemove(new(key, walk));
+        }
+    }
+
+    /// <summary>Asks live ancestors for their pins and the whole of them, from the nearest up.</summary>
+    public Task<MomentWalk> GatherAsync(Gather gather) => Task.Run(async () =>
+    {
+        var walk = new MomentWalk(gather.First, gather.Call, gather.Known);
+        while (!walk.Need.IsNone)
+        {
+            var vmo = walk.Need;
+            var mark = grants.Mark(vmo);
+            var reply = await PinAsync(vmo, gather.Call);
+            // An answer that a recall has overtaken may be older than that recall.
+            walk.Take(reply, reply is { Outcome.IsOk: true, IsTorn: false } ? grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, reply), mark, []) : null);
+        }
+
+        return walk;
+    });
+
+    private async Task<PinReply> PinAsync(Koid vmo, PinCall call)
+    {
+        try
+        {
+            var reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).PinAsync(call, Self);
+            return reply.Outcome.Status == VmoStatus.BadHandle ? new() { Outcome = new(VmoStatus.Io, $"VMO {vmo}, a live ancestor, is gone", 100) } : reply;
+        }
+        catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: not now.
+        {
+            return new() { Outcome = new(VmoStatus.Io, $"VMO {vmo} could not be asked: {exception.Message}", 100) };
         }
     }
 

@@ -105,6 +105,14 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     /// <inheritdoc/>
+    public ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder)
+    {
+        _services.Holders.Note(call.Session, holder);
+        return new(AskAsync("pin", new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
+            ticket => new PinInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp()));
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<ForwardReply> ForwardAsync(ForwardCall forward)
     {
         var outcome = await OpenAsync();

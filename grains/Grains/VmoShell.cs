@@ -127,6 +127,9 @@ internal sealed class VmoShell : IDisposable
                 case LoadLive load:
                     _ = LoadAsync(load);
                     break;
+                case Gather gather:
+                    _ = GatherAsync(gather);
+                    break;
                 case Recall recall:
                     _ = RecallAsync(recall);
                     break;
@@ -253,6 +256,12 @@ internal sealed class VmoShell : IDisposable
     {
         var (view, outcome) = await _services.Live.LoadAsync(load.Parent, load.Extent);
         Feed(new LiveLoaded(load, view, outcome));
+    }
+
+    private async Task GatherAsync(Gather gather)
+    {
+        var walk = await _services.Live.GatherAsync(gather);
+        Feed(new Gathered(gather, walk.Levels, walk.Failure));
     }
 
     private async Task RecallAsync(Recall recall)

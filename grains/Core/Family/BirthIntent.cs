@@ -1,6 +1,7 @@
 using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Handles;
 using VmoCluster.Core.Record;
+using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Family;
 
@@ -14,6 +15,11 @@ namespace VmoCluster.Core.Family;
 /// <param name="Zero">Pages it must not show.</param>
 public sealed record Birth(VmoMeta Meta, ulong Size, ulong ContentSize, string Name, HandleEntry Handle, IReadOnlyList<BaseRef> Bases, IReadOnlyList<PageRange> Zero);
 
+/// <summary>A frozen layer of another VMO that is pinned for children.</summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="Stamp">The pin's.</param>
+public readonly record struct PinnedLayer(LayerId Layer, ulong Stamp);
+
 /// <summary>
 /// A clone call decided and not yet done: what stands in the parent's record from its first commit to its last. Whoever owns the parent
 /// rolls it forward, by the same writes, each only if nothing stands there.
@@ -21,17 +27,29 @@ public sealed record Birth(VmoMeta Meta, ulong Size, ulong ContentSize, string N
 /// <param name="Freeze">The top layer to be frozen; 0 when it need not be.</param>
 /// <param name="NextSeq">The seq at which the layer above it begins: decided here, so that whoever writes it writes the same.</param>
 /// <param name="Request">The call.</param>
-/// <param name="Births">The children, their koids in a row.</param>
-public sealed record BirthIntent(uint Freeze, ulong NextSeq, RequestId Request, IReadOnlyList<Birth> Births)
+/// <param name="Births">The children, their koids in a row. None: the top is frozen for those of a descendant.</param>
+/// <param name="Pins">Layers of live ancestors that were pinned for them, whose homes are to be told who looks through them.</param>
+public sealed record BirthIntent(uint Freeze, ulong NextSeq, RequestId Request, IReadOnlyList<Birth> Births, IReadOnlyList<PinnedLayer> Pins)
 {
     public byte[] Encode()
     {
-        var writer = new FieldWriter(64 + (128 * Births.Count));
-        writer.Byte(1);
+        var writer = new FieldWriter(64 + (128 * Births.Count) + (24 * Pins.Count));
+        writer.Byte(Pins.Count == 0 ? (byte)1 : (byte)2);
         writer.Varint(Freeze);
         writer.Varint(NextSeq);
         writer.UInt64(Request.Client);
         writer.UInt64(Request.Sequence);
+        if (Pins.Count > 0)
+        {
+            writer.Varint((ulong)Pins.Count);
+            foreach (var pin in Pins)
+            {
+                writer.Varint(pin.Layer.Home.Value);
+                writer.Varint(pin.Layer.Number);
+                writer.Varint(pin.Stamp);
+            }
+        }
+
         writer.Varint((ulong)Births.Count);
         Birth? before = null;
         foreach (var birth in Births)
@@ -68,11 +86,15 @@ public sealed record BirthIntent(uint Freeze, ulong NextSeq, RequestId Request, 
         if (value.IsEmpty)
             return null;
         var reader = new FieldReader(value);
-        if (reader.Byte() is var format and not 1)
-            throw new InvalidDataException($"an intent has format {format}, this is for format 1");
+        var format = reader.Byte();
+        if (format is not (1 or 2))
+            throw new InvalidDataException($"an intent has format {format}, this is for formats 1 and 2");
         var freeze = checked((uint)reader.Varint());
         var nextSeq = reader.Varint();
         var request = new RequestId(reader.UInt64(), reader.UInt64());
+        var pins = new PinnedLayer[format == 1 ? 0 : reader.Count()];
+        for (var i = 0; i < pins.Length; i++)
+            pins[i] = new(new(new(reader.Varint()), checked((uint)reader.Varint())), reader.Varint());
         var births = new Birth[reader.Count()];
         for (var i = 0; i < births.Length; i++)
         {
@@ -95,7 +117,20 @@ public sealed record BirthIntent(uint Freeze, ulong NextSeq, RequestId Request, 
             births[i] = new(meta, size, contentSize, name, handle, bases, zero);
         }
 
-        return new(freeze, nextSeq, request, births);
+        return new(freeze, nextSeq, request, births, pins);
+    }
+
+    /// <summary>Those of the children that look through a layer.</summary>
+    public KoidSet UsersOf(LayerId layer)
+    {
+        var users = KoidSet.Empty;
+        foreach (var birth in Births)
+        {
+            if (birth.Bases.Any(item => item.Layer == layer))
+                users = users.With(birth.Meta.Koid, 1);
+        }
+
+        return users;
     }
 
     private static void Bytes(FieldWriter writer, byte[] bytes)

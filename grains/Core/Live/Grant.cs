@@ -4,10 +4,14 @@ namespace VmoCluster.Core.Live;
 
 /// <summary>
 /// A silo's right to show what one VMO's own layers hold in one extent, until the VMO recalls it. What the VMO looks through frozen is merged
-/// in; where it says nothing and follows a live parent, the parent is asked.
+/// in; where it says nothing and follows a live parent, the parent is asked. A grant of the whole VMO shows nothing by itself: it says that no
+/// page of it has changed, nor its size.
 /// </summary>
 public sealed class Grant
 {
+    /// <summary>The extent that stands for all pages and the size.</summary>
+    public const ulong Whole = ulong.MaxValue;
+
     private readonly List<WeakReference<LiveView>> _views = [];
     private volatile bool _isRecalled;
     private int _inside;

@@ -6,7 +6,7 @@ namespace VmoCluster.Core.Live;
 /// What a live parent shows in one extent, through all of its ancestors, put together out of grants that were all valid in one moment. True
 /// as long as none of them is recalled: then reading it is a read of all ancestors at once.
 /// </summary>
-public sealed class LiveView
+public sealed class LiveView : IGates
 {
     private readonly IReadOnlyList<Grant> _grants;
     private volatile bool _isValid = true;
@@ -62,23 +62,8 @@ public sealed class LiveView
     internal void Invalidate() => _isValid = false;
 
     /// <summary>Enters the gates of all it is made of: until they are left no ancestor changes what it shows. False: it is not true any more.</summary>
-    public bool TryEnter()
-    {
-        for (var i = 0; i < _grants.Count; i++)
-        {
-            if (_grants[i].TryEnter())
-                continue;
-            for (i--; i >= 0; i--)
-                _grants[i].Leave();
-            return false;
-        }
+    public bool TryEnter() => GateRow.TryEnter(_grants);
 
-        return true;
-    }
-
-    public void Leave()
-    {
-        foreach (var grant in _grants)
-            grant.Leave();
-    }
+    /// <inheritdoc/>
+    public void Leave() => GateRow.Leave(_grants);
 }

@@ -1,5 +1,6 @@
 using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
 using VmoCluster.Messages;
@@ -10,12 +11,20 @@ namespace VmoCluster.Core.Machine;
 /// Decides a clone call: what stands against it, in the order of semantics 2.1 (the seed's call) and 3.1 (the other kinds) as ruled, and what
 /// the children will be.
 /// </summary>
-internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry handle, CloneCall call, Instant now)
+internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry handle, CloneCall call, Instant now, LiveMoment? moment = null)
 {
     private readonly List<Birth> _births = [];
+    private int _windows;
 
     /// <summary>The decision, when it is Ok.</summary>
-    public BirthIntent Intent => new(_births.Any(birth => birth.Meta.Kind == VmoKind.Snapshot) && MustFreeze ? layer.Id.Number : 0, layer.Seq + 1, call.Head.Request, _births);
+    public BirthIntent Intent => new(
+        HasSnapshots && MustFreeze ? layer.Id.Number : 0, layer.Seq + 1, call.Head.Request, _births,
+        [.. (moment?.Levels ?? []).Where(level => level.Layer != 0).Select(level => new PinnedLayer(new(level.Vmo, level.Layer), level.Stamp))]);
+
+    /// <summary>Whether it can be decided only over one moment of all live ancestors.</summary>
+    public bool NeedsMoment => HasSnapshots && record.Meta.Kind is VmoKind.Live or VmoKind.Reference;
+
+    private bool HasSnapshots => _births.Any(birth => birth.Meta.Kind == VmoKind.Snapshot);
 
     /// <summary>What the call answers.</summary>
     public VmoReply Reply => new() { Koid = _births[0].Meta.Koid, Number = _births[0].Size, Rights = _births[0].Handle.Rights };
@@ -48,12 +57,15 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
             if (!outcome.IsOk)
                 return call.Count == 1 ? outcome : new(outcome.Status, $"child {i}: {outcome.Message}", outcome.RetryAfterMs);
             _births.Add(birth!);
+            _windows += birth!.Bases.Count;
         }
 
-        return Outcome.Ok;
+        return _windows <= Limits.CloneWindowsMax
+            ? Outcome.Ok
+            : new(VmoStatus.NoMemory, $"the {call.Count} children would look through {_windows} windows on frozen layers; at most {Limits.CloneWindowsMax} in one call");
     }
 
-    private bool MustFreeze => !layer.IsUntouched || (layer.Below.Under == 0 && layer.Below.Bases.Count > 0);
+    private bool MustFreeze => layer.MustFreeze && !record.Meta.IsAlias;
 
     private Outcome Decide(CloneSpec spec, int index, out Birth? birth)
     {
@@ -128,12 +140,8 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
     {
         if (kind == VmoKind.Slice && (record.Meta.IsAlias ? record.Meta.Source!.IsResizable : record.Meta.IsResizable))
             return new(VmoStatus.NotSupported, "a slice of a resizable VMO is not possible: make the VMO fixed");
-        if (record.Meta.Kind == VmoKind.Live && kind == VmoKind.Snapshot)
-            return new(VmoStatus.NotSupported, "a snapshot of a live clone is not possible yet");
         if (record.Meta.Kind == VmoKind.Slice && kind is VmoKind.Reference or VmoKind.Snapshot)
             return new(VmoStatus.NotSupported, $"a {kind} of a slice is not possible");
-        if (record.Meta.Kind == VmoKind.Reference && kind == VmoKind.Snapshot)
-            return new(VmoStatus.NotSupported, "a snapshot of a reference is not possible yet; make it of the VMO that is referred to");
         return Outcome.Ok;
     }
 
@@ -211,16 +219,35 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
         return Text.TryName(call.Count > 1 && call.Specs.Length == 1 ? $"{spec.Name}-{index}" : spec.Name, out name);
     }
 
+    // What shows in the VMO now, from the VMO itself up: each window ends where any level on the way to it does.
     private List<BaseRef> Bases(ulong offset, ulong size)
     {
-        var (first, end) = (offset / Limits.PageBytes, (offset + size) / Limits.PageBytes);
-        var limit = Math.Min(layer.Size / Limits.PageBytes, end);
-        if (first >= limit)
-            return [];
-        if (MustFreeze)
-            return [new(layer.Id, first, limit)];
-        if (layer.Below.Under != 0)
-            return [new(new LayerId(layer.Id.Home, layer.Below.Under), first, Math.Min(limit, layer.Low))];
-        return [];
+        var (first, limit) = (offset / Limits.PageBytes, (offset + size) / Limits.PageBytes);
+        var bases = new List<BaseRef>();
+        if (!record.Meta.IsAlias)
+        {
+            limit = Math.Min(layer.Size / Limits.PageBytes, limit);
+            if (MustFreeze)
+                Add(bases, layer.Id, first, limit);
+            else if (layer.Below.Under != 0)
+                Add(bases, new(layer.Id.Home, layer.Below.Under), first, Math.Min(limit, layer.Low));
+        }
+
+        var (parentOffset, parentEnd) = (record.Meta.ShownOffset / Limits.PageBytes, record.Meta.ShownEndPage);
+        foreach (var level in moment?.Levels ?? [])
+        {
+            (first, limit) = (first + parentOffset, Math.Min(Math.Min(limit + parentOffset, parentEnd), level.Size));
+            if (level.Layer != 0)
+                Add(bases, new(level.Vmo, level.Layer), first, Math.Min(limit, level.Limit));
+            (parentOffset, parentEnd) = (level.ParentOffset, level.ParentEnd);
+        }
+
+        return bases;
+    }
+
+    private static void Add(List<BaseRef> bases, LayerId layer, ulong first, ulong limit)
+    {
+        if (first < limit)
+            bases.Add(new(layer, first, limit));
     }
 }

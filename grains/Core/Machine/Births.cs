@@ -7,8 +7,8 @@ using VmoCluster.Messages;
 namespace VmoCluster.Core.Machine;
 
 /// <summary>
-/// Carries a clone call from its decision to its end: the next top is written, the top is frozen (the instant), the children are written, the
-/// intent is struck off, and only then is the call answered. Every step may be repeated by whoever owns the VMO then; nothing else of the VMO
+/// Carries a clone call from its decision to its end: the next top is written, the top is frozen, the children are written, the homes of layers
+/// that were pinned for them are told, the intent is struck off, and only then is the call answered. Every step may be repeated by whoever owns the VMO then; nothing else of the VMO
 /// changes meanwhile, and reads go on.
 /// </summary>
 /// <param name="state">The VMO.</param>
@@ -20,6 +20,10 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
     private VmoReply? _reply;
     private bool _isBusy;
     private long _againMs;
+
+    // Homes of pinned layers that are being told who looks through them.
+    private readonly HashSet<TellKin> _telling = new(ReferenceEqualityComparer.Instance);
+    private bool _isUntold;
 
     /// <summary>A decided call; its intent is durable.</summary>
     public void Begin(Change call, VmoReply? reply)
@@ -36,6 +40,8 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
         _isBusy = true;
         if (intent.Freeze != 0 && state.Layer.Id.Number == intent.Freeze)
             WriteNextTop();
+        else if (intent.Births.Count == 0)
+            StrikeOff();
         else
             state.Effects.Add(new CreateChildren([.. intent.Births.Select(VmoCreation.Child)]));
     }
@@ -44,12 +50,40 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
     {
         if (input.Outcome.IsOk)
         {
-            StrikeOff();
+            TellHomes();
             return;
         }
 
         // Some may stand there: rolled forward as soon as the store lets us.
         (_isBusy, _againMs) = (false, state.Now.MonotonicMs + RetryMs);
+    }
+
+    /// <summary>True: it was the home of a pinned layer.</summary>
+    public bool Told(KinTold input)
+    {
+        if (!_telling.Remove(input.Tell))
+            return false;
+        _isUntold |= !input.Outcome.IsOk;
+        if (_telling.Count > 0)
+            return true;
+        if (_isUntold)
+            (_isBusy, _againMs) = (false, state.Now.MonotonicMs + RetryMs);
+        else
+            StrikeOff();
+        return true;
+    }
+
+    // The intent stands until all of them know: that it does not stand any more means that nobody else is to be known.
+    private void TellHomes()
+    {
+        var intent = state.Record.Intent!;
+        _isUntold = false;
+        foreach (var pin in intent.Pins)
+            _telling.Add(new(pin.Layer.Home, new Unpin(state.Layer.Id.Home, pin.Stamp, pin.Layer.Number, intent.UsersOf(pin.Layer).ToRanges())));
+        foreach (var tell in _telling)
+            state.Effects.Add(tell);
+        if (_telling.Count == 0)
+            StrikeOff();
     }
 
     public void EndAll(Outcome outcome)

@@ -105,6 +105,21 @@ internal sealed class HolderChange(ulong session, Instant now) : Change(default,
     public required Action Done { get; init; }
 }
 
+/// <summary>A silo's wish for a pin and the whole VMO, on behalf of a snapshot of one of its live descendants.</summary>
+internal sealed class PinChange(PinCall call, Ticket ticket, Instant now) : Change(default, CommitTarget.Record, "pin", now)
+{
+    public PinCall Call { get; } = call;
+
+    /// <summary>Who waits.</summary>
+    public Ticket Ticket { get; } = ticket;
+
+    /// <summary>What is pinned, once it is decided.</summary>
+    public PinReply? Reply { get; set; }
+
+    /// <summary>Told when it has come to an end: with nothing of the VMO in flight.</summary>
+    public required Action<PinChange, Outcome> Done { get; init; }
+}
+
 /// <summary>One step of something that takes several: a commit of its own, before everything that waits.</summary>
 internal sealed class StepChange(CommitTarget target, string name, Instant now) : Change(default, target, name, now)
 {

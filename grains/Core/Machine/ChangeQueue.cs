@@ -23,7 +23,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     private RecordBatch? _recordFlight;
     private StepChange? _stepFlight;
     private long _stepAgainMs;
-    private IReadOnlyCollection<LiveView> _gates = [];
+    private IReadOnlyCollection<IGates> _gates = [];
     private readonly List<PageRange> _flightRanges = [];
     private ulong _flightSeq;
     private LayerId _flightLayer;
@@ -47,6 +47,9 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
     /// <summary>Whether handles are being ended: their batch waits to be sent, or flies.</summary>
     public bool IsEnding => _isEndHeld || _recordFlight?.Ended.Count > 0;
+
+    /// <summary>What a clone call at the head of the queue needs from its VMO's live ancestors.</summary>
+    public Gathering? Gathering { get; set; }
 
     /// <summary>Told when a batch of changes of the layer has come to its end.</summary>
     public Action BatchEnded { get; set; } = () => { };
@@ -370,7 +373,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             return false;
         if (!isCommit || state.Sight.Used.Count == 0)
             return true;
-        var entered = new List<LiveView>();
+        var entered = new List<IGates>();
         foreach (var view in state.Sight.Used)
         {
             if (view.TryEnter())
@@ -397,7 +400,14 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     private bool SendRecord()
     {
         _isEndHeld = false;
-        var batch = new RecordBatch(state.Record, state.Layer, state.Now);
+        if (_queue.First!.Value is CallChange { Call: CloneCall clone } call && Gathering?.IsReady(call, clone) == false)
+        {
+            // It will be a birth: noted meanwhile, so that what was gathered need not wait for that.
+            TryNote();
+            return false;
+        }
+
+        var batch = new RecordBatch(state.Record, state.Layer, state.Now, Gathering?.Moment, Gathering?.Failure ?? default);
         foreach (var change in _queue)
         {
             if (change.Target != CommitTarget.Record || !batch.TryAdd(change))
@@ -425,9 +435,17 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             return false;
         }
 
+        // An ancestor has changed this moment: all of them are asked again.
+        if (batch.Gates is { } gates)
+        {
+            if (!gates.TryEnter())
+                return true;
+            _gates = [gates];
+        }
+
         Take(batch.Decided.Count);
         (_recordFlight, _flightSeq, _flightLayer) = (batch, commit.Seq, commit.Layer);
-        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting), []));
+        state.Effects.Add(new SendCommit(commit, batch.Decided.SelectMany(decided => decided.Change.Waiting), _gates));
         return true;
     }
 
@@ -453,11 +471,15 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
         var record = _recordFlight!;
         _recordFlight = null;
+        LeaveGates();
         record.Publish();
         foreach (var (change, outcome, reply) in record.Decided)
         {
-            if (outcome.IsOk && change is CallChange { Call: CloneCall })
+            if (outcome.IsOk && record.IsBirth)
+            {
+                Gathering?.Ended(change, isBorn: true);
                 Born(change, reply);
+            }
             else
                 Settle(change, outcome, reply, isDurable: true);
         }
@@ -510,6 +532,8 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         else if (_recordFlight is { } record)
         {
             _recordFlight = null;
+            if (!isInTheAir)
+                LeaveGates();
             foreach (var (change, decided, _) in record.Decided)
                 Settle(change, decided.IsOk || record.HasEffect(change) ? outcome : decided, null, isDurable: false);
         }
@@ -542,6 +566,8 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         if (change is UpkeepChange)
             UpkeepDone();
         (change as HolderChange)?.Done();
+        (change as PinChange)?.Done((PinChange)change, outcome);
+        Gathering?.Ended(change, isBorn: false);
     }
 
     private void Refuse(Change change, Action<Change> addWaiters, Outcome outcome, VmoReply? reply = null)

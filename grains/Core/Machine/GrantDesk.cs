@@ -28,6 +28,11 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     private Recall? _recall;
     private bool _isRegistering;
 
+    // Until then no change asks the whole VMO back. One batch of changes at least goes between two such times.
+    private long _heldUntilMs;
+    private (Koid Asker, ulong Stamp) _heldFor;
+    private bool _mayHold = true;
+
     /// <summary>Whether any silo may hold anything.</summary>
     public bool HasHolders => _holders.Count > 0 || _unknown.Count > 0;
 
@@ -48,6 +53,19 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
             _waiting.Add(new(this, ticket, call));
     }
 
+    /// <summary>A silo asks for a pin and the whole VMO.</summary>
+    public void Pin(Ticket ticket, PinCall call) => queue.Enqueue(new PinChange(call, ticket, state.Now) { IsInternal = true, Done = Pinned }, _ => { });
+
+    /// <summary>When a change that was held back may be made.</summary>
+    public long HeldUntilMs => _heldUntilMs > state.Now.MonotonicMs ? _heldUntilMs : long.MaxValue;
+
+    /// <summary>What the whole VMO was granted for is done: no change need be held back for it.</summary>
+    public void Unhold(Unpin unpin)
+    {
+        if (_heldFor == (unpin.Asker, unpin.Stamp))
+            _heldUntilMs = 0;
+    }
+
     /// <summary>Serves those who wait, as far as they can be.</summary>
     public void Pump()
     {
@@ -65,7 +83,9 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     {
         if (pages.IsEmpty || !HasHolders)
             return true;
-        var extents = _holders.Keys.Where(extent => ExtentOf(extent).Overlaps(pages)).ToList();
+        if (_heldUntilMs > state.Now.MonotonicMs && _holders.ContainsKey(Grant.Whole))
+            return false;
+        var extents = _holders.Keys.Where(extent => extent == Grant.Whole || ExtentOf(extent).Overlaps(pages)).ToList();
         if (extents.Count == 0 && _unknown.Count == 0)
             return true;
         _closing.UnionWith(extents);
@@ -98,7 +118,11 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     }
 
     /// <summary>A batch of changes has come to its end: what it asked back may be granted again.</summary>
-    public void Reopen() => _closing.Clear();
+    public void Reopen()
+    {
+        _closing.Clear();
+        _mayHold = true;
+    }
 
     public void EndAll(Outcome outcome)
     {
@@ -108,6 +132,26 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     }
 
     private static PageRange ExtentOf(ulong extent) => new(new(extent * Limits.ExtentPages), Limits.ExtentPages);
+
+    // The pin is durable, and nothing is in flight: what is granted is what was frozen. A change that waits behind has not been begun.
+    private void Pinned(PinChange change, Outcome outcome)
+    {
+        var reply = outcome.IsOk ? change.Reply! : new PinReply { Outcome = outcome };
+        if (outcome.IsOk && (queue.IsFlying || _recall is not null))
+        {
+            reply = reply with { IsTorn = true };
+        }
+        else if (outcome.IsOk)
+        {
+            if (!_holders.TryGetValue(Grant.Whole, out var holders))
+                _holders.Add(Grant.Whole, holders = []);
+            holders.Add(change.Call.Session);
+            if (change.Call.IsHeld && _mayHold)
+                (_heldUntilMs, _heldFor, _mayHold) = (state.Now.MonotonicMs + Limits.MomentHoldMs, (change.Call.Asker, change.Call.Stamp), false);
+        }
+
+        state.Effects.Add(new Answer(change.Ticket, reply, FromMemory: true));
+    }
 
     private void Refuse(Ticket ticket, Outcome outcome) => state.Effects.Add(new Answer(ticket, new GrantReply { Outcome = outcome }, FromMemory: false));
 

@@ -30,6 +30,9 @@ internal sealed class LayerHead
     /// <summary>Whether nothing was ever changed in it: freezing it would add a level and nothing else.</summary>
     public bool IsUntouched { get; set; }
 
+    /// <summary>Whether what it shows lies partly in this layer, or in none of the own stack: a snapshot needs it frozen.</summary>
+    public bool MustFreeze => !IsUntouched || (Below.Under == 0 && Below.Bases.Count > 0);
+
     /// <summary>What lies under this layer.</summary>
     public Below Below { get; set; } = Below.Nothing;
 

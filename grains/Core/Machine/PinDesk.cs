@@ -14,6 +14,7 @@ internal sealed class PinDesk(MachineState state, ChangeQueue queue, Destruction
 
     // When each pin is asked about next, on this owner's clock.
     private readonly Dictionary<(uint Layer, Koid Asker, ulong Stamp), long> _askAtMs = [];
+    private uint _stamps;
     private readonly Dictionary<IsPinned, PinEntry> _asked = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>
@@ -24,6 +25,9 @@ internal sealed class PinDesk(MachineState state, ChangeQueue queue, Destruction
 
     /// <summary>Whether pins wait to be confirmed.</summary>
     public bool IsWaiting => !state.Record.Pins.IsEmpty;
+
+    /// <summary>A stamp that was never given.</summary>
+    public ulong NextStamp() => PinEntry.StampOf(state.Owner.Epoch, ++_stamps);
 
     /// <summary>What came of a pin that this VMO asked for.</summary>
     public Outcome Answer(IsPinned ask)

@@ -1,6 +1,7 @@
 using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Requests;
 using VmoCluster.Core.Store;
@@ -36,8 +37,13 @@ internal sealed class RecordBatch
     private BirthIntent? _intent;
     private HashSet<ulong>? _holders;
 
-    public RecordBatch(VmoRecord record, LayerHead layer, Instant now)
+    // What was gathered for a clone call at the head of the queue, or why it could not be.
+    private readonly LiveMoment? _moment;
+    private readonly Outcome _momentFailure;
+
+    public RecordBatch(VmoRecord record, LayerHead layer, Instant now, LiveMoment? moment = null, Outcome momentFailure = default)
     {
+        (_moment, _momentFailure) = (moment, momentFailure);
         _record = record;
         _layer = layer;
         _now = now;
@@ -51,6 +57,12 @@ internal sealed class RecordBatch
 
     /// <summary>What has been decided, in order, with the reply of those that are Ok.</summary>
     public List<(Change Change, Outcome Outcome, VmoReply? Reply)> Decided { get; } = [];
+
+    /// <summary>Whether children come after it, or the top is frozen: what was decided is answered when that is done.</summary>
+    public bool IsBirth => _intent is not null;
+
+    /// <summary>The gates to be entered before it is sent; null: it relies on nobody.</summary>
+    public IGates? Gates => _intent is null ? null : _moment;
 
     /// <summary>Handles that end with this batch: whoever waits through them is told Canceled.</summary>
     public IReadOnlyList<uint> Ended => _ended;
@@ -70,7 +82,7 @@ internal sealed class RecordBatch
     {
         if (Decided.Count >= ChangesMax || _isClosed)
             return false;
-        if (change is CallChange { Call: CloneCall })
+        if (change is CallChange { Call: CloneCall } || (change is PinChange && _layer.MustFreeze))
         {
             // Alone: the whole of what stands before it is done when it is decided.
             if (Decided.Count > 0)
@@ -91,6 +103,7 @@ internal sealed class RecordBatch
             CallChange { Call: OperatorHandleCall call } => OperatorHandle(call),
             KinChange kin => Kin(kin.Message),
             HolderChange holder => AddHolder(holder.Session),
+            PinChange pin => Pin(pin),
             CallChange { Call: CloneCall call } => Clone(call),
             CallChange { Call: ReplaceCall call } => Replace(call),
             CallChange { Call: var call } => Decide(call),
@@ -263,18 +276,22 @@ internal sealed class RecordBatch
         var outcome = Authority.Check(_handles, call.Head.Secret, VmoRights.Duplicate | VmoRights.Read, _now, out var handle);
         if (!outcome.IsOk)
             return (outcome, null, 0);
-        var plan = new BirthPlan(_record, _layer, handle!, call, _now);
+        var plan = new BirthPlan(_record, _layer, handle!, call, _now, _moment);
         outcome = plan.Decide();
+        if (outcome.IsOk && plan.NeedsMoment)
+            outcome = _momentFailure;
         if (!outcome.IsOk)
             return (outcome, null, 0);
+        Invariant.Holds(_moment is not null || !plan.NeedsMoment, "a snapshot of what follows others is decided without one moment of them");
         _intent = plan.Intent;
         foreach (var birth in _intent.Births)
         {
             _children = _children.With(birth.Meta.Kind, birth.Meta.Koid, 1);
             foreach (var item in birth.Bases)
             {
-                Invariant.Holds(item.Layer.Home == _record.Meta.Koid, "a child looks through a layer of another VMO that does not know it");
-                _users.Add(item.Layer.Number, birth.Meta.Koid);
+                // Layers of other VMOs are pinned for it.
+                if (item.Layer.Home == _record.Meta.Koid)
+                    _users.Add(item.Layer.Number, birth.Meta.Koid);
             }
         }
 
@@ -314,6 +331,37 @@ internal sealed class RecordBatch
         return (Outcome.Ok, null, 0);
     }
 
+    // For children of a descendant. What the VMO shows is frozen, if it is not; the grant follows when nothing is in flight.
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Pin(PinChange change)
+    {
+        var (call, meta) = (change.Call, _record.Meta);
+        if (State == VmoState.Dying || meta.IsAlias)
+            return (new(VmoStatus.NotFound, $"VMO {meta.Koid} is {(meta.IsAlias ? "an alias" : "closed")}, and nobody shows its pages"), null, 0);
+        var layer = _layer.MustFreeze ? _layer.Id.Number : _layer.Below.Under;
+        if (layer != 0 && _users.Pins.Entries.Count >= Limits.PinsPerVmoMax)
+            return (TooManyPins, null, 0);
+        if (layer != 0)
+            _users.Pin(new(layer, call.Users, call.Asker, Koid.None, call.Stamp), isMove: true);
+        if (_layer.MustFreeze)
+            _intent = new(layer, _layer.Seq + 1, RequestId.None, [], []);
+        if (!_record.Holders.Contains(call.Session))
+            AddHolder(call.Session);
+        _isRelease = false;
+        var isLive = meta.Kind == VmoKind.Live;
+        change.Reply = new()
+        {
+            Layer = layer,
+            Size = _layer.Size / Limits.PageBytes,
+            Limit = _layer.MustFreeze ? _layer.Size / Limits.PageBytes : Math.Min(_layer.Size / Limits.PageBytes, _layer.Low),
+            Parent = isLive ? meta.ShownVmo : Koid.None,
+            ParentOffset = isLive ? meta.ShownOffset / Limits.PageBytes : 0,
+            ParentEnd = meta.ShownEndPage,
+        };
+        return (Outcome.Ok, null, 0);
+    }
+
+    private static Outcome TooManyPins { get; } = new(VmoStatus.ShouldWait, $"{Limits.PinsPerVmoMax} pins of the VMO's layers wait to be confirmed, the most", 500);
+
     private (Outcome Outcome, VmoReply? Reply, ulong Result) AddHolder(ulong session)
     {
         (_holders ??= [.. _record.Holders]).Add(session);
@@ -329,7 +377,7 @@ internal sealed class RecordBatch
         if (pin.Via.IsNone ? !isHighest : !_users.Of(pin.Layer).Contains(pin.Via))
             return (new(VmoStatus.NotFound, $"layer {pin.Layer} cannot be pinned{(pin.Via.IsNone ? "" : $": VMO {pin.Via} does not look through it")}"), null, 0);
         if (_users.Pins.Entries.Count >= Limits.PinsPerVmoMax)
-            return (new(VmoStatus.ShouldWait, $"{Limits.PinsPerVmoMax} pins of the VMO's layers wait to be confirmed, the most", 500), null, 0);
+            return (TooManyPins, null, 0);
         _users.Pin(pin, isMove: false);
         if (_users.HasPinned)
             _isRelease = false;

@@ -29,6 +29,12 @@ public sealed record LoadFrozen(LayerId Layer, ulong Extent) : VmoEffect;
 /// <summary>Put together what a live parent shows in an extent. Result: <see cref="LiveLoaded"/>.</summary>
 public sealed record LoadLive(Koid Parent, ulong Extent) : VmoEffect;
 
+/// <summary>Ask live ancestors for pins and for the grant of the whole of them, from the nearest up (<see cref="MomentWalk"/>). Result: <see cref="Gathered"/>.</summary>
+/// <param name="First">The nearest.</param>
+/// <param name="Call">What each is asked.</param>
+/// <param name="Known">What was found before.</param>
+public sealed record Gather(Koid First, PinCall Call, IReadOnlyList<LiveLevel> Known) : VmoEffect;
+
 /// <summary>Take back what silos hold of this VMO. Result: <see cref="RecallDone"/>.</summary>
 /// <param name="Sessions">The silos' sessions; one that is dead holds nothing.</param>
 /// <param name="Extents">Which extents; null for all.</param>
@@ -51,8 +57,8 @@ public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
 /// <summary>Send a commit; one at a time. Result: <see cref="CommitDone"/>.</summary>
 /// <param name="Commit">What to send.</param>
 /// <param name="Waiting">Those who wait for it. To be looked at in the turn of the effect: later they may have been answered.</param>
-/// <param name="Gates">Views the commit relies on, whose gates were entered; left when the commit can no longer take effect, or has.</param>
-public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting, IReadOnlyCollection<LiveView> Gates) : VmoEffect;
+/// <param name="Gates">What the commit relies on, entered; left when the commit can no longer take effect, or has.</param>
+public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting, IReadOnlyCollection<IGates> Gates) : VmoEffect;
 
 /// <summary>Settle the commit in flight, after a pause. Result: <see cref="SettleDone"/>.</summary>
 public sealed record SendSettle(CommitTarget Target, LayerId Layer, int AfterMs) : VmoEffect;

@@ -77,6 +77,12 @@ public sealed record KinInput(Ticket Ticket, KinMessage Message) : VmoInput;
 /// <summary>What a live parent shows; or why that is not known.</summary>
 public sealed record LiveLoaded(LoadLive Load, LiveView? View, Outcome Outcome) : VmoInput;
 
+/// <summary>Live ancestors have answered; or one has not, and those that are pinned are named.</summary>
+public sealed record Gathered(Gather Gather, IReadOnlyList<LiveLevel> Levels, Outcome Outcome) : VmoInput;
+
+/// <summary>A silo asks for a pin and for the whole VMO.</summary>
+public sealed record PinInput(Ticket Ticket, PinCall Call) : VmoInput;
+
 /// <summary>A silo asks to hold an extent.</summary>
 public sealed record GrantInput(Ticket Ticket, GrantCall Call) : VmoInput;
 

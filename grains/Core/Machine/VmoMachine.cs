@@ -28,6 +28,7 @@ public sealed class VmoMachine
     private readonly GrantDesk _grants;
     private readonly AliasDesk _alias;
     private readonly PinDesk _pins;
+    private readonly Gathering _gathering;
     private HeardChange? _heard;
     private bool _isExpiring;
     private bool _isUnlinking;
@@ -46,6 +47,9 @@ public sealed class VmoMachine
         _collapse = new(state, _queue);
         _births = new(state, _queue, _collapse.Changed);
         _pins = new(state, _queue, _destruction);
+        _gathering = new(state, _pins);
+        _pins.Claims.Add(_gathering.Claim);
+        _queue.Gathering = _gathering;
         _kin = new(state, _queue, _destruction, _pins);
         _grants = new(state, _loads, _queue);
         _alias = new(state, _queue, Heard);
@@ -227,6 +231,12 @@ public sealed class VmoMachine
             case GrantInput grant:
                 _grants.Ask(grant.Ticket, grant.Call);
                 break;
+            case PinInput pin:
+                _grants.Pin(pin.Ticket, pin.Call);
+                break;
+            case Gathered gathered:
+                _gathering.Gathered(gathered);
+                break;
             case RecallDone recalled:
                 _grants.Recalled(recalled);
                 break;
@@ -240,10 +250,12 @@ public sealed class VmoMachine
                 _births.Created(created);
                 break;
             case KinInput kin:
+                if (kin.Message is Unpin unpin)
+                    _grants.Unhold(unpin);
                 _kin.Hear(kin.Ticket, kin.Message);
                 break;
             case KinTold told:
-                if (!_alias.Told(told) && !_pins.Told(told) && !_kin.Told(told))
+                if (!_alias.Told(told) && !_pins.Told(told) && !_births.Told(told) && !_kin.Told(told))
                     _destruction.Told(told);
                 _kin.Resume();
                 break;
@@ -329,6 +341,8 @@ public sealed class VmoMachine
         var next = ends == long.MaxValue ? long.MaxValue : Math.Max(1, ends - _state.Now.UnixMs);
         if ((_state.Record.State == VmoState.Dying && !_destruction.IsWaiting) || _state.Record.Intent is not null || _state.Layer.Dead.Count > 0 || _staging.Bytes > 0 || _reads.HasWholes || _alias.IsHolding || _pins.IsWaiting || !_queue.IsIdle)
             next = Math.Min(next, RetryMs);
+        if (_grants.HeldUntilMs is < long.MaxValue and var held)
+            next = Math.Min(next, held - _state.Now.MonotonicMs);
         if (_waits.NextMs != long.MaxValue)
             next = Math.Min(next, Math.Max(1, _waits.NextMs - _state.Now.MonotonicMs));
         return _upkeep.WantsTick || _collapse.WantsTick ? Math.Min(next, RetryMs) : next;
@@ -526,6 +540,9 @@ public sealed class VmoMachine
                 break;
             case KinInput kin:
                 Reply(kin.Ticket, new VmoReply { Outcome = Ended });
+                break;
+            case PinInput pin:
+                Reply(pin.Ticket, new PinReply { Outcome = Ended });
                 break;
         }
     }

@@ -95,7 +95,9 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
             return;
         var session = owner.IsReleased ? default : await sessions.ReadSessionAsync(owner.Session, cancellation);
         if (!session.Exists || session.IsDead)
-            Find("unfinished", $"intent {intent.Request}", $"the birth of {intent.Births.Count} children from {intent.Births[0].Meta.Koid} on is decided and nobody finishes it");
+            Find("unfinished", $"intent {intent.Request}", intent.Births.Count == 0
+                ? "the freezing of the top is decided and nobody finishes it"
+                : $"the birth of {intent.Births.Count} children from {intent.Births[0].Meta.Koid} on is decided and nobody finishes it");
     }
 
     private async Task<LayerSummary?> TopAsync(VmoRecord record)

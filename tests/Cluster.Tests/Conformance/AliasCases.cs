@@ -7,6 +7,30 @@ namespace VmoCluster.Cluster.Tests.Conformance;
 public sealed class AliasCases(ConformanceNode node) : Cases(node)
 {
     [Theory, EveryDoor]
+    public async Task C221_A_snapshot_of_a_reference_is_its_child_and_isolated_from_later_writes_both_ways(Door door)
+    {
+        var root = await CreateTaggedAsync(door, 2);
+        var reference = await root.CloneAsync(VmoKind.Reference);
+        var snapshot = await SnapshotAsync(reference, 0, 2);
+        Assert.Equal(reference.Koid, (await snapshot.GetInfoAsync()).Parent);
+        await PutAsync(root, 0, 10);
+        await PutAsync(reference, 1, 20);
+        await ShowsAsync(snapshot, 1, 2);
+        await PutAsync(snapshot, 0, 30);
+        await ShowsAsync(root, 10, 20);
+        await ShowsAsync(reference, 10, 20);
+
+        // And of a reference to a live clone: what the clone shows, the root's page included.
+        var clone = await LiveAsync(root, 0, 2);
+        await PutAsync(clone, 1, 40);
+        var second = await SnapshotAsync(await clone.CloneAsync(VmoKind.Reference), 0, 2);
+        await PutAsync(root, 0, 50);
+        await ShowsAsync(clone, 50, 40);
+        await ShowsAsync(second, 10, 40);
+        await CloseAsync(reference, snapshot, second);
+    }
+
+    [Theory, EveryDoor]
     public async Task C230_Streams_over_two_references_see_each_others_bytes(Door door)
     {
         var vmo = await CreateAsync(door, 1);

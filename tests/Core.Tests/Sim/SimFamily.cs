@@ -45,6 +45,22 @@ public sealed class SimFamily
     /// <summary>In how many of a hundred tellings among kin the answer is lost.</summary>
     public int LostPercent { get; set; }
 
+    /// <summary>Walks over live ancestors for a snapshot so far, and those of them that asked ancestors to hold still.</summary>
+    public int Walks { get; private set; }
+
+    public int HeldWalks { get; private set; }
+
+    /// <summary>A koid for each of some children.</summary>
+    public Koid TakeKoids(int count)
+    {
+        var first = new Koid(_koids + 1);
+        _koids += (ulong)Math.Max(count, 1);
+        return first;
+    }
+
+    /// <summary>Recalls that wait for somebody to leave a gate.</summary>
+    public int RecallsWaiting { get; private set; }
+
     public Instant Now => new(Milliseconds, Milliseconds);
 
     public static CallHead Head(HandleSecret secret, RequestId request = default) => new(secret, request, 0, 15_000, Caller.Anonymous);
@@ -65,6 +81,9 @@ public sealed class SimFamily
     {
         var call = CloneCall(parent, count, specs);
         var reply = Call(parent.Koid, call);
+        // As a client does: the same call again, with koids of its own.
+        while (reply.Outcome.Status is VmoStatus.Io or VmoStatus.ShouldWait)
+            reply = Call(parent.Koid, call with { First = TakeKoids(count) });
         VmoHandle[] handles = reply.Outcome.IsOk ? [.. Enumerable.Range(0, count).Select(i => new VmoHandle(new(reply.Koid.Value + (ulong)i), call.Seed.Child(i)))] : [];
         return (reply.Outcome, reply, handles);
     }
@@ -72,9 +91,7 @@ public sealed class SimFamily
     /// <summary>A clone call as it comes from the handle registry, to be made once or more often.</summary>
     public CloneCall CloneCall(VmoHandle parent, int count, params CloneSpec[] specs)
     {
-        var call = new CloneCall(Head(parent.Secret, NextRequest()), specs, count, NextSecret(), Confirmed: true) { First = new(_koids + 1) };
-        _koids += (ulong)Math.Max(count, 1);
-        return call;
+        return new(Head(parent.Secret, NextRequest()), specs, count, NextSecret(), Confirmed: true) { First = TakeKoids(count) };
     }
 
     public VmoReply Call(Koid koid, VmoCall call) => Ask<VmoReply>(koid, ticket => new CallInput(ticket, call));
@@ -82,25 +99,52 @@ public sealed class SimFamily
     public Outcome Write(VmoHandle handle, ulong offset, byte[] data)
     {
         var request = NextRequest();
-        var replies = Ask<WriteReplies>(handle.Koid, ticket => new WriteInput(ticket, new()
+        return Repeat(() => Ask<WriteReplies>(handle.Koid, ticket => new WriteInput(ticket, new()
         {
             Head = Head(handle.Secret), Items = [new(request, offset, data.Length)], Data = data,
-        }));
-        return replies.Outcomes?[0] ?? Outcome.Ok;
+        })).Outcomes?[0] ?? Outcome.Ok);
     }
 
     public (Outcome Outcome, byte[] Data) Read(VmoHandle handle, ulong offset, int length)
     {
         var reads = new ReadCalls { Head = Head(handle.Secret), Items = [new(offset, length)] };
-        var replies = Open(handle.Koid)?.TryRead(reads, Now) ?? Ask<ReadReplies>(handle.Koid, ticket => new ReadInput(ticket, reads));
-        return (replies.Outcomes?[0] ?? Outcome.Ok, replies.Data);
+        var replies = new ReadReplies();
+        var outcome = Repeat(() =>
+        {
+            replies = Open(handle.Koid)?.TryRead(reads, Now) ?? Ask<ReadReplies>(handle.Koid, ticket => new ReadInput(ticket, reads));
+            return replies.Outcomes?[0] ?? Outcome.Ok;
+        });
+        return (outcome, replies.Data);
     }
 
-    public Outcome Op(VmoHandle handle, VmoOp op, ulong offset, ulong length) => Call(handle.Koid, new OpRangeCall(Head(handle.Secret, NextRequest()), op, new(offset, length))).Outcome;
+    public Outcome Op(VmoHandle handle, VmoOp op, ulong offset, ulong length) => Change(handle, new OpRangeCall(Head(handle.Secret, NextRequest()), op, new(offset, length)));
 
-    public Outcome SetSize(VmoHandle handle, ulong size) => Call(handle.Koid, new SetSizeCall(Head(handle.Secret, NextRequest()), size)).Outcome;
+    public Outcome SetSize(VmoHandle handle, ulong size) => Change(handle, new SetSizeCall(Head(handle.Secret, NextRequest()), size));
 
-    public Outcome Close(VmoHandle handle) => Call(handle.Koid, new CloseCall(Head(handle.Secret, NextRequest()))).Outcome;
+    public Outcome Close(VmoHandle handle) => Change(handle, new CloseCall(Head(handle.Secret, NextRequest())));
+
+    public ulong Size(VmoHandle handle)
+    {
+        var size = 0ul;
+        Repeat(() =>
+        {
+            var reply = Call(handle.Koid, new GetSizeCall(Head(handle.Secret)));
+            size = reply.Number;
+            return reply.Outcome;
+        });
+        return size;
+    }
+
+    private Outcome Change(VmoHandle handle, VmoCall call) => Repeat(() => Call(handle.Koid, call).Outcome);
+
+    // As a client does: the same call again, when nobody knows what became of it.
+    private static Outcome Repeat(Func<Outcome> call)
+    {
+        var outcome = call();
+        for (var again = 0; again < 20 && outcome.Status == VmoStatus.Io; again++)
+            outcome = call();
+        return outcome;
+    }
 
     public VmoInfo Info(VmoHandle handle) => Call(handle.Koid, new InfoCall(Head(handle.Secret), InfoTopic.Vmo)).Info!;
 
@@ -120,7 +164,8 @@ public sealed class SimFamily
     }
 
     private static object Refusal<T>(Outcome outcome) => typeof(T) == typeof(WriteReplies) ? WriteReplies.Fail(outcome, 1)
-        : typeof(T) == typeof(ReadReplies) ? ReadReplies.Fail(outcome, 1) : new VmoReply { Outcome = outcome };
+        : typeof(T) == typeof(ReadReplies) ? ReadReplies.Fail(outcome, 1)
+        : typeof(T) == typeof(PinReply) ? new PinReply { Outcome = outcome } : new VmoReply { Outcome = outcome };
 
     /// <summary>Lets a few of the things under way happen.</summary>
     public void RunSome(int effects)
@@ -142,12 +187,17 @@ public sealed class SimFamily
     {
         WakeAll();
         var effects = 0;
-        for (var quiet = 0; quiet < 5;)
+        // A pin is asked about every few seconds until an answer comes through.
+        for (int quiet = 0, rounds = 0; (quiet < 5 && rounds < 40) || (HasPins && rounds < 200);)
         {
             Assert.True(++effects < 50_000, "the family never comes to rest");
             if (RunOne())
+            {
+                quiet = 0;
                 continue;
-            quiet++;
+            }
+
+            (quiet, rounds) = (quiet + 1, rounds + 1);
             Advance(1100);
         }
     }
@@ -203,6 +253,8 @@ public sealed class SimFamily
             + string.Join(' ', record.Pins.Entries.Select(pin => $" pin of {pin.Layer} by {pin.Asker} at {pin.Stamp:x}: {string.Join(',', pin.Users.Koids)}"));
     }));
 
+    private bool HasPins => Store.Koids.Any(koid => !Record.VmoRecord.Decode(Store.LoadRecord(koid)).Pins.IsEmpty);
+
     private VmoMachine? Open(Koid koid)
     {
         if (_machines.TryGetValue(koid, out var machine) && !machine.IsEnded)
@@ -238,7 +290,16 @@ public sealed class SimFamily
             ticket.Reply = ticket.Gone;
     }
 
-    private bool RunOne()
+    /// <summary>Asks and does not wait: a call that is lost with its silo is answered Io.</summary>
+    public SimTicket Send(Koid koid, Func<Ticket, VmoInput> input)
+    {
+        var ticket = new SimTicket();
+        Deliver(koid, ticket, input);
+        return ticket;
+    }
+
+    /// <summary>Lets one of the things under way happen. False: nothing can without time.</summary>
+    public bool RunOne()
     {
         for (var i = _late.Count - 1; i >= 0; i--)
         {
@@ -253,7 +314,13 @@ public sealed class SimFamily
             run();
         }
 
-        if (_pending.Count == 0 || (_tasks.Count > 0 && _random.Next(2) == 0))
+        if (_pending.Count == 0)
+        {
+            // That the last gate was left is told by another thread, at once but for the load of the machine.
+            return RunTask() || (_tasks.Count > 0 && SpinWait.SpinUntil(RunTask, 100));
+        }
+
+        if (_tasks.Count > 0 && _random.Next(2) == 0)
             return RunTask();
         var at = _random.Next(_pending.Count);
         var (koid, effect) = _pending[at];
@@ -293,12 +360,20 @@ public sealed class SimFamily
             case LoadLive load:
                 Walk(koid, _homes[koid], load, new(load.Parent, load.Extent));
                 break;
+            case Gather gather:
+                Walks++;
+                HeldWalks += gather.Call.IsHeld ? 1 : 0;
+                GatherOn(koid, machine, _homes[koid], gather, new(gather.First, gather.Call, gather.Known));
+                break;
             case Recall recall:
-                var recalls = _silos.Where(silo => recall.Sessions.Contains(silo.Session)).Select(silo => silo.Grants.RecallAsync(koid, recall.Extents)).ToList();
+                var recalls = _silos.Where(silo => recall.Sessions.Contains(silo.Session)).Select(silo => (Silo: silo, Done: silo.Grants.RecallAsync(koid, recall.Extents))).ToList();
+                RecallsWaiting++;
                 _tasks.Add(() =>
                 {
-                    if (!recalls.TrueForAll(one => one.IsCompleted))
+                    // What a dead silo had sent is fenced off: nobody waits for its gates.
+                    if (!recalls.TrueForAll(one => one.Done.IsCompleted || !_silos.Contains(one.Silo)))
                         return false;
+                    RecallsWaiting--;
                     Step(koid, new RecallDone(recall, Outcome.Ok), machine);
                     return true;
                 });
@@ -310,7 +385,7 @@ public sealed class SimFamily
                 Step(koid, new BlobsLoaded(load, [.. load.Reads.Select(Store.Read)], Outcome.Ok));
                 break;
             case SendCommit send:
-                Commit(koid, send.Commit);
+                Commit(koid, send);
                 break;
             case SendSettle settle:
                 Step(koid, new SettleDone(Store.Settle(koid, machine.Owner, settle.Target, settle.Layer)));
@@ -415,6 +490,30 @@ public sealed class SimFamily
         Walk(koid, silo, load, walk);
     }
 
+    // Asks for pins ancestor by ancestor, as a silo does.
+    private void GatherOn(Koid koid, VmoMachine machine, SimSilo silo, Gather gather, MomentWalk walk)
+    {
+        if (walk.Need.IsNone)
+        {
+            Step(koid, new Gathered(gather, walk.Levels, walk.Failure), machine);
+            return;
+        }
+
+        var vmo = walk.Need;
+        var mark = silo.Grants.Mark(vmo);
+        var ticket = new SimTicket { Lost = new PinReply { Outcome = new(VmoStatus.Io, "lost") } };
+        ticket.Replied = reply => _tasks.Add(() =>
+        {
+            var pinned = reply as PinReply ?? new() { Outcome = ((VmoReply)reply).Outcome };
+            if (_random.Next(100) < LostPercent)
+                pinned = new() { Outcome = new(VmoStatus.Io, "lost") };
+            walk.Take(pinned, pinned is { Outcome.IsOk: true, IsTorn: false } ? silo.Grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, pinned), mark, []) : null);
+            GatherOn(koid, machine, silo, gather, walk);
+            return true;
+        });
+        Deliver(vmo, ticket, at => new PinInput(at, gather.Call));
+    }
+
     private void CreateSome(CreateChildren create)
     {
         foreach (var child in create.Children)
@@ -480,8 +579,9 @@ public sealed class SimFamily
         });
     }
 
-    private void Commit(Koid koid, StoreCommit commit)
+    private void Commit(Koid koid, SendCommit send)
     {
+        var commit = send.Commit;
         if (_random.Next(100) >= UnknownPercent)
         {
             Step(koid, new CommitDone(Store.Commit(commit)));
