@@ -20,6 +20,6 @@ public sealed class FoundTests
     private static async Task AgreesAsync(string text)
     {
         for (var seed = 1; seed <= 20; seed++)
-            Assert.Null(await Play.ScriptAsync(Script.Parse(text) with { Seed = seed }, script => new CoreTarget(script.Seed, seed % 2 * 15), hasSnapshotsOfLive: false));
+            Assert.Null(await Play.ScriptAsync(Script.Parse(text) with { Seed = seed }, script => new CoreTarget(script.Seed, seed % 2 * 15)));
     }
 }

@@ -44,8 +44,8 @@ public sealed class ShrinkerTests
         Assert.NotNull(result.Failing);
         Assert.InRange(result.Failing.Ops.Count, 1, 7);
         Assert.All(kinds, kind => Assert.Contains(result.Failing.Ops, op => op.Kind == kind));
-        Assert.NotNull(await Play.ScriptAsync(Script.Parse(result.Failing.ToString()), start, hasSnapshotsOfLive: false));
-        Assert.Null(await Play.ScriptAsync(result.Failing, script => new CoreTarget(script.Seed), hasSnapshotsOfLive: false));
+        Assert.NotNull(await Play.ScriptAsync(Script.Parse(result.Failing.ToString()), start));
+        Assert.Null(await Play.ScriptAsync(result.Failing, script => new CoreTarget(script.Seed)));
     }
 
     private sealed class Forgetful(int seed, OpKind what) : CoreTarget(seed)

@@ -19,7 +19,6 @@ internal sealed record FsxOptions
           --clients N    families at once, each against its own model; 1 unless given, on the core one a thread
           --length N     operations of one family until it is closed and its end is checked; 250 unless given
           --lost N       core: in how many of a hundred commits and messages the answer is lost; by chance 0 or 15 unless given
-          --snapshots-of-live   also makes snapshots of live clones and references
           --script FILE  plays a script instead (- for stdin)
 
         A failure is made as short as it can be and printed as a script. Exit code 0: no difference; 1: a difference; 64: the command line is wrong.
@@ -32,7 +31,6 @@ internal sealed record FsxOptions
     public int Clients { get; init; } = 1;
     public int Length { get; init; } = 250;
     public int? LostPercent { get; init; }
-    public bool HasSnapshotsOfLive { get; init; }
     public string? Script { get; init; }
 
     /// <summary>Reads the command line. Throws <see cref="FormatException"/>, which says what is wrong.</summary>
@@ -42,12 +40,6 @@ internal sealed record FsxOptions
         for (var i = 0; i < args.Count; i++)
         {
             var name = args[i];
-            if (name == "--snapshots-of-live")
-            {
-                options = options with { HasSnapshotsOfLive = true };
-                continue;
-            }
-
             var value = i + 1 < args.Count ? args[++i] : throw new FormatException($"{name} needs a value");
             options = name switch
             {

@@ -17,10 +17,10 @@ internal sealed class Play(ITarget target, ModelFamily model)
     public int Count { get; private set; }
 
     /// <summary>Plays a script to its end, closes everything, and sees that nothing is left. Null: target and model agree.</summary>
-    public static async Task<Failure?> ScriptAsync(Script script, Func<Script, ITarget> start, bool hasSnapshotsOfLive)
+    public static async Task<Failure?> ScriptAsync(Script script, Func<Script, ITarget> start)
     {
         await using var target = start(script);
-        var play = new Play(target, new(hasSnapshotsOfLive));
+        var play = new Play(target, new());
         for (var i = 0; i < script.Ops.Count; i++)
         {
             if (await play.DoAsync(script.Ops[i]) is { } wrong)

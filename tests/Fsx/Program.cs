@@ -27,7 +27,7 @@ catch (Exception mistake) when (mistake is FormatException or IOException)
 await using var place = await Place.OpenAsync(options);
 if (script is not null)
 {
-    var failure = await Play.ScriptAsync(script, place.Start, options.HasSnapshotsOfLive);
+    var failure = await Play.ScriptAsync(script, place.Start);
     Console.Out.WriteLine(failure is null ? $"{script.Ops.Count} operations, no difference" : $"operation {failure.At + 1} of {script.Ops.Count}{(failure.At < script.Ops.Count ? $", {script.Ops[failure.At]}" : ", the end")}: {failure.What}");
     return failure is null ? 0 : 1;
 }

@@ -37,7 +37,7 @@ internal sealed class Stress(FsxOptions options, Func<Script, ITarget> start, Ac
             return new(_operations, _families, null, null);
         say($"after {_operations:N0} operations: {failed.Failure.What}");
         say($"making {failed.Script.Ops.Count} operations fewer");
-        var shrinker = new Shrinker(script => Play.ScriptAsync(script, start, options.HasSnapshotsOfLive), ShrinkAtMost);
+        var shrinker = new Shrinker(script => Play.ScriptAsync(script, start), ShrinkAtMost);
         var (shortest, failure) = await shrinker.ShrinkAsync(failed.Script, failed.Failure);
         say($"{shortest.Ops.Count} operations are left after {shrinker.Tries} tries");
         return new(_operations, _families, shortest, failure);
@@ -53,7 +53,7 @@ internal sealed class Stress(FsxOptions options, Func<Script, ITarget> start, Ac
     {
         var ops = new List<Op>();
         var script = new Script(seed, ops);
-        var model = new ModelFamily(options.HasSnapshotsOfLive);
+        var model = new ModelFamily();
         await using var target = start(script);
         var play = new Play(target, model);
         var generator = new Generator(new(seed), model, target is CoreTarget);

@@ -163,7 +163,7 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
     }
 
     private static async Task<string?> PlayAsync(VmoClient client) =>
-        await Play.ScriptAsync(Family, _ => new ClientTarget(client, canList: false), hasSnapshotsOfLive: false) is { } failure
+        await Play.ScriptAsync(Family, _ => new ClientTarget(client, canList: false)) is { } failure
             ? $"{(failure.At < Family.Ops.Count ? Family.Ops[failure.At] : "the end")}: {failure.What}"
             : null;
 

@@ -6,7 +6,7 @@ namespace VmoCluster.Fsx.Model;
 /// A family of VMOs and their handles, and what every call on them answers: the semantics with its order of refusals, without anything that is
 /// there for speed, space or crashes.
 /// </summary>
-internal sealed class ModelFamily(bool hasSnapshotsOfLive)
+internal sealed class ModelFamily
 {
     private const ulong Page = Limits.PageBytes;
 
@@ -159,7 +159,7 @@ internal sealed class ModelFamily(bool hasSnapshotsOfLive)
         return Answer.Ok;
     }
 
-    private Answer Check(ChildSpec spec, ModelVmo vmo)
+    private static Answer Check(ChildSpec spec, ModelVmo vmo)
     {
         var size = 0ul;
         if (spec.Kind == VmoKind.Reference)
@@ -186,11 +186,7 @@ internal sealed class ModelFamily(bool hasSnapshotsOfLive)
 
         if (spec.Kind == VmoKind.Slice && vmo.HasResizablePages)
             return VmoStatus.NotSupported;
-        if (vmo.Kind == VmoKind.Live && spec.Kind == VmoKind.Snapshot && !hasSnapshotsOfLive)
-            return VmoStatus.NotSupported;
         if (vmo.Kind == VmoKind.Slice && spec.Kind is VmoKind.Reference or VmoKind.Snapshot)
-            return VmoStatus.NotSupported;
-        if (vmo.Kind == VmoKind.Reference && spec.Kind == VmoKind.Snapshot && !hasSnapshotsOfLive)
             return VmoStatus.NotSupported;
         if (spec.HoleSize > 0 && spec.Kind is VmoKind.Slice or VmoKind.Reference)
             return VmoStatus.InvalidArgs;

@@ -185,6 +185,9 @@ internal sealed class ModelVmo
 
         foreach (var (page, own) in _own.Where(own => own.Value.IsCommitted).ToList())
             _own[page] = own with { IsCommitted = false };
+        // What it shows of those it follows is frozen where it lies.
+        if (Kind == VmoKind.Live)
+            Maker!.Freeze();
     }
 
     /// <summary>
