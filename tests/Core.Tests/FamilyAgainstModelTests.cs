@@ -27,7 +27,7 @@ public class FamilyAgainstModelTests
     // Mostly what makes layers that only their own VMO looks through.
     private static readonly Gen<Act> Churning = Acts(
         (9, Gen.Const("write")), (2, Gen.Const("read")), (4, Gen.Const("zero")), (5, Gen.Const("decommit")), (2, Gen.Const("commit")), (4, Gen.Const("resize")),
-        (1, Gen.Const("snapshot")), (2, Gen.Const("live")), (1, Gen.Const("reference")), (1, Gen.Const("close")), (12, Gen.Const("churn")), (1, Gen.Const("crash")), (3, Gen.Const("settle")), (1, Gen.Const("trim")));
+        (1, Gen.Const("snapshot")), (2, Gen.Const("live")), (1, Gen.Const("reference")), (1, Gen.Const("close")), (10, Gen.Const("churn")), (4, Gen.Const("succeed")), (1, Gen.Const("crash")), (3, Gen.Const("settle")), (1, Gen.Const("trim")));
 
     [Fact]
     public void A_snapshot_is_a_copy_and_a_live_clone_follows_whatever_is_done_to_either_side() =>
@@ -149,6 +149,12 @@ public class FamilyAgainstModelTests
                 var (referenceOutcome, _, references) = family.Clone(handle, 1, new CloneSpec { Kind = VmoKind.Reference });
                 Assert.Equal(Outcome.Ok, referenceOutcome);
                 members.AddRange(references.Select(made => (made, model)));
+                break;
+            case "succeed":
+                var (bequeathed, _, heirs) = family.Clone(handle, 1, new CloneSpec { Kind = VmoKind.Snapshot, Size = SizeMax });
+                Assert.Equal(Outcome.Ok, bequeathed);
+                Assert.Equal(Outcome.Ok, family.Close(handle));
+                members[at] = (heirs[0], model.Snapshot(0, SizeMax));
                 break;
             case "close" when members.Count > 1:
                 Assert.Equal(Outcome.Ok, family.Close(handle));

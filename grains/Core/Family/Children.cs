@@ -11,6 +11,8 @@ public sealed record Children(KoidSet Snapshots, KoidSet Followers)
 
     public int Count => Snapshots.Count + Followers.Count;
 
+    public bool Contains(Koid child) => Snapshots.Contains(child) || Followers.Contains(child);
+
     public Children With(VmoKind kind, Koid first, int count) => kind == VmoKind.Snapshot
         ? this with { Snapshots = Snapshots.With(first, count) }
         : this with { Followers = Followers.With(first, count) };

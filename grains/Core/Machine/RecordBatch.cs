@@ -311,6 +311,9 @@ internal sealed class RecordBatch
                 _users.End(gone.User);
                 break;
             case Rehome rehome:
+                // Told before: a repeat that was long on its way must not bring back a child that has gone since.
+                if (!_children.Contains(rehome.Gone))
+                    break;
                 _children = Without(rehome.Gone);
                 foreach (var child in rehome.Children)
                     _children = _children.With(VmoKind.Snapshot, new(child), 1);
@@ -368,7 +371,7 @@ internal sealed class RecordBatch
         return (Outcome.Ok, null, 0);
     }
 
-    private Children Without(Koid child) => _children.Snapshots.Contains(child) || _children.Followers.Contains(child) ? _children.Without(child) : _children;
+    private Children Without(Koid child) => _children.Contains(child) ? _children.Without(child) : _children;
 
     // A layer with a user stands, whatever becomes of the VMO; the highest frozen one stands until the VMO dies.
     private (Outcome Outcome, VmoReply? Reply, ulong Result) Pin(Pin pin)
