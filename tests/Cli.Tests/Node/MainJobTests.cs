@@ -37,7 +37,7 @@ public sealed class MainJobTests(NodeFixture node) : IClassFixture<NodeFixture>,
         var vmo = new Vmo(silo.Endpoint);
         var handle = (await vmo.OkAsync("create", "--size", "1GiB")).Line;
         var bytes = RandomNumberGenerator.GetBytes(256 * MiB);
-        await using var writing = vmo.Start("write", handle, "--offset", "0", "--timeout", "2s", "--json");
+        await using var writing = vmo.Start("write", handle, "--offset", "0", "--timeout", "8s", "--json");
         var feeding = writing.FeedAsync(bytes);
         await Tools.UntilAsync("20 MiB are written", async () =>
             (await vmo.OkAsync("info", handle, "--json")).Json.GetProperty("chargedBytes").GetInt64() > 20 * MiB);
