@@ -1,9 +1,4 @@
 using CsCheck;
-using VmoCluster.Core.Contents;
-using VmoCluster.Core.Encoding;
-using VmoCluster.Core.Family;
-using VmoCluster.Core.Record;
-using VmoCluster.Core.Store;
 using VmoCluster.Core.Tests.Sim;
 using VmoCluster.Messages;
 
@@ -34,7 +29,7 @@ public class FamilyBooksTests
         var root = family.CreateRoot(64 * Page);
         family.Write(root, 0, Filled(1));
         var children = family.Clone(root, 2, new CloneSpec { Kind = VmoKind.Snapshot, Size = 64 * Page }).Handles;
-        var books = Fill(family, [root.Koid, .. children.Select(child => child.Koid)]);
+        var books = SimBooks.Fill(family, [root.Koid, .. children.Select(child => child.Koid)]);
         Assert.Equal([1366ul, 1365, 1365], new[] { root.Koid, children[0].Koid, children[1].Koid }.Select(books.ChargedTo));
         Assert.Equal([(root.Koid, 1366ul), (children[0].Koid, 1365), (children[1].Koid, 1365)], books.Split(new(root.Koid, 1), Page));
         Assert.Equal(0ul, books.FreedWith(root.Koid));
@@ -56,7 +51,7 @@ public class FamilyBooksTests
         }
 
         family.RunSome(100_000);
-        var books = Fill(family, [last.Koid]);
+        var books = SimBooks.Fill(family, [last.Koid]);
         Assert.Equal(levels * Page, books.ChargedTo(last.Koid));
         Assert.Equal(levels * Page, books.FreedWith(last.Koid));
     }
@@ -73,12 +68,12 @@ public class FamilyBooksTests
         while (members.Count > 0)
         {
             var at = random.Next(members.Count);
-            var would = Fill(family, [members[at].Koid]).FreedWith(members[at].Koid);
-            var (before, folds) = (StoredBytes(family), family.Store.Folds);
+            var would = SimBooks.Fill(family, [members[at].Koid]).FreedWith(members[at].Koid);
+            var (before, folds) = (SimBooks.StoredBytes(family), family.Store.Folds);
             Assert.Equal(Outcome.Ok, family.Close(members[at]));
             members.RemoveAt(at);
             family.Settle();
-            var freed = before - StoredBytes(family);
+            var freed = before - SimBooks.StoredBytes(family);
             // A layer that nobody else looks through any more may be folded, and what it held hidden goes, too.
             Assert.True(family.Store.Folds == folds ? freed == would : freed >= would, $"{would} bytes would go, {freed} went, with {family.Store.Folds - folds} folds");
             CheckSum(family);
@@ -89,62 +84,8 @@ public class FamilyBooksTests
     private static void CheckSum(SimFamily family)
     {
         var koids = family.Store.Koids.ToList();
-        var books = Fill(family, koids);
-        Assert.Equal(StoredBytes(family), koids.Aggregate(0ul, (sum, koid) => sum + books.ChargedTo(koid)));
-    }
-
-    private static FamilyBooks Fill(SimFamily family, IEnumerable<Koid> koids)
-    {
-        var books = new FamilyBooks();
-        foreach (var koid in koids)
-            books.Ask(koid);
-        while (books.NeededLayers.Count > 0 || books.NeededMembers.Count > 0)
-        {
-            foreach (var koid in books.NeededMembers.ToList())
-                books.Take(koid, family.Store.Exists(koid) ? Member(family, koid) : null);
-            foreach (var layer in books.NeededLayers.ToList())
-                books.Take(layer, Layer(family, layer));
-        }
-
-        return books;
-    }
-
-    private static FamilyMember Member(SimFamily family, Koid koid)
-    {
-        var record = VmoRecord.Decode(family.Store.LoadRecord(koid));
-        var top = Layer(family, record.Top)!;
-        while (top.Next != 0)
-            top = Layer(family, new(koid, top.Next))!;
-        return new(record, top);
-    }
-
-    private static LayerSummary? Layer(SimFamily family, LayerId layer) =>
-        family.Store.LoadLayer(layer, LayerSummary.Names) is { } stored ? LayerSummary.Decode(layer, stored) : null;
-
-    // Counted slot by slot, without the sums that heads keep. The top of a dying VMO is freed.
-    private static ulong StoredBytes(SimFamily family)
-    {
-        var pages = 0ul;
-        foreach (var id in family.Store.Layers)
-        {
-            if (!family.Store.Exists(id.Home) || (Member(family, id.Home) is { IsDying: true } member && member.Top.Id == id))
-                continue;
-            var runs = Layer(family, id)!.Runs;
-            foreach (var field in family.Store.Scan(id))
-            {
-                FieldNames.TryReadLeaf(field.Name.Span, out var number);
-                if (LeafCodec.Decode(field.Value.Span) is not { } leaf)
-                    continue;
-                for (var i = 0; i < Limits.LeafPages; i++)
-                {
-                    var page = new PageIndex((number * Limits.LeafPages) + (ulong)i);
-                    if (leaf[i].IsStored && !runs.Any(run => run.IsClearing && run.Version > leaf[i].Version && run.Range.Contains(page)))
-                        pages++;
-                }
-            }
-        }
-
-        return pages * Page;
+        var books = SimBooks.Fill(family, koids);
+        Assert.Equal(SimBooks.StoredBytes(family), koids.Aggregate(0ul, (sum, koid) => sum + books.ChargedTo(koid)));
     }
 
     private static byte[] Filled(int pages)

@@ -1,8 +1,4 @@
-using VmoCluster.Core.Contents;
-using VmoCluster.Core.Encoding;
-using VmoCluster.Core.Family;
 using VmoCluster.Core.Record;
-using VmoCluster.Core.Store;
 using VmoCluster.Core.Tests.Sim;
 
 namespace VmoCluster.Fsx.Targets;
@@ -13,59 +9,11 @@ internal static class CoreBooks
     public static string? Check(SimFamily family)
     {
         var koids = family.Store.Koids.ToList();
-        var books = new FamilyBooks();
-        foreach (var koid in koids)
-            books.Ask(koid);
-        while (books.NeededLayers.Count > 0 || books.NeededMembers.Count > 0)
-        {
-            foreach (var koid in books.NeededMembers.ToList())
-                books.Take(koid, family.Store.Exists(koid) ? Member(family, koid) : null);
-            foreach (var layer in books.NeededLayers.ToList())
-                books.Take(layer, Layer(family, layer));
-        }
-
+        var books = SimBooks.Fill(family, koids);
         var charged = koids.Aggregate(0ul, (sum, koid) => sum + books.ChargedTo(koid));
-        var stored = StoredBytes(family);
+        var stored = SimBooks.StoredBytes(family);
         return charged == stored ? null : $"{charged} bytes are charged and {stored} stored\n{family.Describe()}";
     }
 
     public static VmoRecord RecordOf(SimFamily family, Koid koid) => VmoRecord.Decode(family.Store.LoadRecord(koid));
-
-    private static FamilyMember Member(SimFamily family, Koid koid)
-    {
-        var record = RecordOf(family, koid);
-        var top = Layer(family, record.Top)!;
-        while (top.Next != 0)
-            top = Layer(family, new(koid, top.Next))!;
-        return new(record, top);
-    }
-
-    private static LayerSummary? Layer(SimFamily family, LayerId layer) =>
-        family.Store.LoadLayer(layer, LayerSummary.Names) is { } stored ? LayerSummary.Decode(layer, stored) : null;
-
-    // Counted slot by slot, without the sums that heads keep. The top of a dying VMO is being freed, and charged to nobody.
-    private static ulong StoredBytes(SimFamily family)
-    {
-        var pages = 0ul;
-        foreach (var id in family.Store.Layers)
-        {
-            if (!family.Store.Exists(id.Home) || (Member(family, id.Home) is { IsDying: true } member && member.Top.Id == id))
-                continue;
-            var runs = Layer(family, id)!.Runs;
-            foreach (var field in family.Store.Scan(id))
-            {
-                FieldNames.TryReadLeaf(field.Name.Span, out var number);
-                if (LeafCodec.Decode(field.Value.Span) is not { } leaf)
-                    continue;
-                for (var i = 0; i < Limits.LeafPages; i++)
-                {
-                    var page = new PageIndex((number * Limits.LeafPages) + (ulong)i);
-                    if (leaf[i].IsStored && !runs.Any(run => run.IsClearing && run.Version > leaf[i].Version && run.Range.Contains(page)))
-                        pages++;
-                }
-            }
-        }
-
-        return pages * Limits.PageBytes;
-    }
 }
