@@ -64,25 +64,12 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
         {
             _leaves.Remove(number);
             if (LeafCodec.Decode(field.Value.Span) is { } leaf)
-                _leaves[number] = Living(number, leaf);
+                _leaves[number] = Runs.Clean(layer.Runs, number, leaf);
         }
         catch (Exception exception) when (exception is InvalidDataException or ArgumentException or IndexOutOfRangeException or OverflowException)
         {
             Find("damaged", $"leaf {number}", $"leaf {number} of layer {layer.Id} cannot be read: {exception.Message}");
         }
-    }
-
-    // Without the slots that a run has killed.
-    private Leaf Living(ulong number, Leaf leaf)
-    {
-        for (var i = 0; i < Limits.LeafPages; i++)
-        {
-            var (slot, page) = (leaf[i], new PageIndex((number * Limits.LeafPages) + (ulong)i));
-            if (!slot.IsAbsent && layer.Runs.Any(run => run.IsClearing && run.Version > slot.Version && run.Range.Contains(page)))
-                leaf[i] = default;
-        }
-
-        return leaf;
     }
 
     private void Count()
@@ -92,10 +79,10 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
         {
             for (var i = 0; i < Limits.LeafPages; i++)
             {
-                var (slot, page) = (leaf[i], new PageIndex((number * Limits.LeafPages) + (ulong)i));
+                var (slot, page) = (leaf[i], (number * Limits.LeafPages) + (ulong)i);
                 data += slot.State == SlotState.Data ? 1u : 0;
                 stored += slot.IsStored ? 1u : 0;
-                covered += !slot.IsAbsent && layer.Runs.Any(run => run.IsCommitted && run.Range.Contains(page)) ? 1u : 0;
+                covered += !slot.IsAbsent && Runs.Lying(layer.Runs, page) == RunKind.Committed ? 1u : 0;
             }
         }
 
