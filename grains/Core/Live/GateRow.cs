@@ -7,10 +7,10 @@ internal static class GateRow
     {
         for (var i = 0; i < grants.Count; i++)
         {
-            if (grants[i].TryEnter())
+            if (grants[i].Gate.TryEnter())
                 continue;
             for (i--; i >= 0; i--)
-                grants[i].Leave();
+                grants[i].Gate.Leave();
             return false;
         }
 
@@ -20,6 +20,6 @@ internal static class GateRow
     public static void Leave(IReadOnlyList<Grant> grants)
     {
         foreach (var grant in grants)
-            grant.Leave();
+            grant.Gate.Leave();
     }
 }

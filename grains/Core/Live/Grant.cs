@@ -12,10 +12,14 @@ public sealed class Grant
     /// <summary>The extent that stands for all pages and the size.</summary>
     public const ulong Whole = ulong.MaxValue;
 
-    private readonly List<WeakReference<LiveView>> _views = [];
+    /// <summary>Views made of it up to which nobody looks for those that have gone.</summary>
+    private const int ViewsMin = 16;
+
+    // The gates of the views made of it, which live longer than a view that is not looked at any more: somebody may be inside.
+    private readonly List<(Gate Gate, WeakReference<LiveView> View)> _views = [];
     private volatile bool _isRecalled;
-    private int _inside;
-    private TaskCompletionSource? _left;
+    private int _cleanAt = ViewsMin;
+    private Task? _recall;
 
     public required Koid Vmo { get; init; }
     public required ulong Extent { get; init; }
@@ -40,53 +44,37 @@ public sealed class Grant
 
     public bool IsRecalled => _isRecalled;
 
-    /// <summary>Takes it away: from here on nothing is shown through it. Done when nobody is inside its gate any more.</summary>
+    /// <summary>What a commit enters that relies on this grant alone, and not on a view.</summary>
+    internal Gate Gate { get; } = new();
+
+    /// <summary>Takes it away: from here on nothing is shown through it. Done when nobody is inside its gate, or that of a view made of it, any more.</summary>
     public Task RecallAsync()
     {
         lock (_views)
         {
+            if (_recall is not null)
+                return _recall;
             _isRecalled = true;
-            foreach (var reference in _views)
+            List<Task> waits = [Gate.CloseAsync(), .. _views.Select(view => view.Gate.CloseAsync())];
+            _views.Clear();
+            waits.RemoveAll(wait => wait.IsCompleted);
+            return _recall = Task.WhenAll(waits);
+        }
+    }
+
+    internal bool TryAdd(Gate gate, WeakReference<LiveView> view)
+    {
+        lock (_views)
+        {
+            if (_isRecalled)
+                return false;
+            if (_views.Count >= _cleanAt)
             {
-                if (reference.TryGetTarget(out var view))
-                    view.Invalidate();
+                _views.RemoveAll(item => item.Gate.IsEmpty && (item.Gate.IsClosed || !item.View.TryGetTarget(out _)));
+                _cleanAt = Math.Max(ViewsMin, 2 * _views.Count);
             }
 
-            _views.Clear();
-            return _inside == 0 ? Task.CompletedTask : (_left ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-        }
-    }
-
-    /// <summary>Enters the gate: until it is left, a recall waits. False: it was recalled.</summary>
-    internal bool TryEnter()
-    {
-        lock (_views)
-        {
-            if (_isRecalled)
-                return false;
-            _inside++;
-            return true;
-        }
-    }
-
-    internal void Leave()
-    {
-        lock (_views)
-        {
-            Invariant.Holds(_inside > 0, "a gate is left that nobody is in");
-            if (--_inside == 0)
-                _left?.TrySetResult();
-        }
-    }
-
-    internal bool TryAdd(LiveView view)
-    {
-        lock (_views)
-        {
-            if (_isRecalled)
-                return false;
-            _views.RemoveAll(reference => !reference.TryGetTarget(out _));
-            _views.Add(new(view));
+            _views.Add((gate, view));
             return true;
         }
     }

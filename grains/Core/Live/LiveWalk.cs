@@ -1,3 +1,5 @@
+using VmoCluster.Core.Family;
+
 namespace VmoCluster.Core.Live;
 
 /// <summary>
@@ -6,15 +8,20 @@ namespace VmoCluster.Core.Live;
 /// </summary>
 public sealed class LiveWalk
 {
-    private readonly ulong _extent;
-    private readonly List<IReadOnlyList<Grant>> _levels = [];
-    private ulong _first;
+    private readonly List<Grant> _grants = [];
+    private readonly FrozenExtent.Builder _shown = new();
+
+    // The pages that no level has decided yet: which they are of the extent, and which of the VMO that is asked next. Both rise.
+    private readonly int[] _open = new int[Limits.ExtentPages];
+    private readonly ulong[] _pages = new ulong[Limits.ExtentPages];
+    private int _count = Limits.ExtentPages;
 
     /// <param name="parent">The live parent.</param>
     /// <param name="extent">Which of its extents.</param>
     public LiveWalk(Koid parent, ulong extent)
     {
-        (_extent, _first) = (extent, extent * Limits.ExtentPages);
+        for (var i = 0; i < _count; i++)
+            (_open[i], _pages[i]) = (i, (extent * Limits.ExtentPages) + (ulong)i);
         Needs = [(parent, extent)];
     }
 
@@ -24,29 +31,34 @@ public sealed class LiveWalk
     /// <summary>The last needs, met.</summary>
     public void Take(IReadOnlyList<Grant> grants)
     {
-        _levels.Add(grants);
-        Needs = [];
-        var first = grants[0];
-        if (first.Parent.IsNone || !AsksOn(grants) || _first + first.ParentOffset + Limits.ExtentPages < first.ParentOffset)
+        _grants.AddRange(grants);
+        var left = 0;
+        for (int i = 0, at = 0; i < _count; i++)
+        {
+            var page = _pages[i];
+            // The needs were made of these pages, and in their order.
+            while (grants[at].Extent != page / Limits.ExtentPages)
+                at++;
+            var grant = grants[at];
+            if (page >= grant.Size)
+                continue;
+            if (grant.Shown[page] is { IsNothing: false } shown)
+                _shown.Set(_open[i], shown);
+            else if (!grant.Parent.IsNone && page + grant.ParentOffset < grant.ParentEnd)
+                (_open[left], _pages[left++]) = (_open[i], page + grant.ParentOffset);
+        }
+
+        _count = left;
+        if (_count == 0)
+        {
+            Needs = [];
             return;
-        _first += first.ParentOffset;
-        var last = (_first + Limits.ExtentPages - 1) / Limits.ExtentPages;
-        Needs = last == _first / Limits.ExtentPages ? [(first.Parent, last)] : [(first.Parent, last - 1), (first.Parent, last)];
+        }
+
+        var (first, last) = (_pages[0] / Limits.ExtentPages, _pages[_count - 1] / Limits.ExtentPages);
+        Needs = first == last ? [(grants[0].Parent, first)] : [(grants[0].Parent, first), (grants[0].Parent, last)];
     }
 
     /// <summary>The view; null: something was recalled meanwhile, walk again.</summary>
-    public LiveView? Compose(ulong session) => LiveView.Compose(_extent, _levels, session);
-
-    // Whether some page of this level is decided further up.
-    private bool AsksOn(IReadOnlyList<Grant> grants)
-    {
-        for (var i = 0; i < Limits.ExtentPages; i++)
-        {
-            var page = _first + (ulong)i;
-            if (grants.FirstOrDefault(grant => grant.Extent == page / Limits.ExtentPages) is { } grant && page < grant.Size && grant.Shown[page].IsNothing)
-                return true;
-        }
-
-        return false;
-    }
+    public LiveView? Compose(ulong session) => LiveView.Of(_grants, _shown.Build(), session);
 }
