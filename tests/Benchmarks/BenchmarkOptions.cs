@@ -14,4 +14,7 @@ public sealed record BenchmarkOptions
 
     /// <summary>Bytes of one import or export.</summary>
     public long TransferBytes { get; init; } = 2L << 30;
+
+    /// <summary>A depth to be measured beside those that always are; 0 for none.</summary>
+    public int Depth { get; init; }
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using VmoCluster.Benchmarks;
 
-// dotnet run -c Release --project tests/Benchmarks -- [NAME...] [--runs N] [--pages N] [--bytes N] [--seconds N]
+// dotnet run -c Release --project tests/Benchmarks -- [NAME...] [--runs N] [--pages N] [--bytes N] [--seconds N] [--depth N]
 // Prints a Markdown table: each figure as a ratio against a raw limit measured in the same run.
 var benchmarks = new Dictionary<string, Func<BenchmarkOptions, Report, Task>>(StringComparer.Ordinal)
 {
@@ -12,6 +12,7 @@ var benchmarks = new Dictionary<string, Func<BenchmarkOptions, Report, Task>>(St
     ["space"] = SpaceBenchmark.RunAsync,
     ["embedded"] = EmbeddedBenchmark.RunAsync,
     ["clones"] = CloneBenchmark.RunAsync,
+    ["depth"] = DepthBenchmark.RunAsync,
 };
 var names = new List<string>();
 var options = new BenchmarkOptions();
@@ -39,6 +40,9 @@ for (var i = 0; i < args.Length; i++)
         case "--seconds":
             options = options with { Seconds = (int)number };
             break;
+        case "--depth":
+            options = options with { Depth = (int)number };
+            break;
         default:
             return Usage();
     }
@@ -58,6 +62,6 @@ return 0;
 
 int Usage()
 {
-    Console.Error.WriteLine($"usage: Benchmarks [{string.Join('|', benchmarks.Keys)}]... [--runs N] [--pages N] [--bytes N] [--seconds N]");
+    Console.Error.WriteLine($"usage: Benchmarks [{string.Join('|', benchmarks.Keys)}]... [--runs N] [--pages N] [--bytes N] [--seconds N] [--depth N]");
     return 64;
 }

@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Globalization;
+using VmoCluster.Client;
+using VmoCluster.Harness;
+using VmoCluster.OrleansClient;
+
+namespace VmoCluster.Benchmarks;
+
+/// <summary>
+/// What depth costs where nothing is in memory: the first read of an extent, through frozen layers and through live ancestors, active and not; the
+/// first write over an inherited page; a snapshot of a live clone. One silo over redis-server, the client over Orleans.
+/// </summary>
+internal static class DepthBenchmark
+{
+    private static readonly int[] Depths = [1, 16, 256, 1000];
+    private static readonly string[] Redis = ["appendonly yes", "appendfsync everysec", "save \"\""];
+
+    public static async Task RunAsync(BenchmarkOptions options, Report report)
+    {
+        var depths = Depths.Append(options.Depth).Where(depth => depth > 0).Distinct().ToArray();
+        await using var redis = await RedisServer.StartAsync(Redis);
+        var built = new Dictionary<(VmoKind Kind, int Depth), VmoHandle>();
+        await using (var first = await SiloProcess.StartAsync(new() { Redis = redis.Configuration, HasGateway = true }))
+        {
+            await using var client = await ConnectAsync(redis);
+            // One clone and one read before, so that what is measured is not the compiler.
+            foreach (var kind in new[] { VmoKind.Snapshot, VmoKind.Live })
+                await ReadOnceAsync(await BuildAsync(client, kind, 40));
+            foreach (var kind in new[] { VmoKind.Snapshot, VmoKind.Live })
+            {
+                foreach (var depth in depths)
+                    await ColdAsync(report, redis, built[(kind, depth)] = (await BuildAsync(client, kind, depth)).Handle, client, kind, depth, "ancestors active");
+            }
+
+            foreach (var depth in depths)
+                await WriteAsync(report, client, depth);
+            foreach (var depth in depths.Where(depth => depth < Limits.LiveLevelsMax))
+                await SnapshotAsync(report, client, depth);
+            await first.StopAsync();
+        }
+
+        await using var second = await SiloProcess.StartAsync(new() { Redis = redis.Configuration, HasGateway = true });
+        await using var again = await ConnectAsync(redis);
+        foreach (var kind in new[] { VmoKind.Snapshot, VmoKind.Live })
+        {
+            await ReadOnceAsync(await BuildAsync(again, kind, 40));
+            foreach (var depth in depths)
+                await ColdAsync(report, redis, built[(kind, depth)], again, kind, depth, "nothing active");
+        }
+    }
+
+    // Every level changes something, so that every level is there.
+    private static async Task<Vmo> BuildAsync(VmoClient client, VmoKind kind, int depth)
+    {
+        var leaf = await client.CreateAsync(1 << 20);
+        for (var page = 0; page < 256; page += 64)
+            await leaf.WriteAsync((ulong)page * Limits.PageBytes, Page(page + 1));
+        for (var level = 0; level < depth; level++)
+        {
+            leaf = await leaf.CloneAsync(kind);
+            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Page(level));
+        }
+
+        return leaf;
+    }
+
+    private static async Task ReadOnceAsync(Vmo vmo)
+    {
+        var page = new byte[Limits.PageBytes];
+        await vmo.ReadAsync(128 * Limits.PageBytes, page);
+        if (!page.AsSpan().SequenceEqual(Page(129)))
+            throw new InvalidOperationException("the root's page shows something else");
+    }
+
+    private static async Task ColdAsync(Report report, RedisServer redis, VmoHandle handle, VmoClient client, VmoKind kind, int depth, string how)
+    {
+        var vmo = client.Open(handle);
+        var before = await CountsAsync(redis);
+        var time = await MillisecondsAsync(() => ReadOnceAsync(vmo));
+        var after = await CountsAsync(redis);
+        var wanted = kind == VmoKind.Snapshot ? "a handful of round trips" : how == "ancestors active" ? "150 ms" : "1 s";
+        report.Add($"first read of an extent at depth {depth:N0}, {kind}, {how}", $"{time:F1} ms",
+            $"{after.Layers - before.Layers:N0} HMGET, {after.Scripts - before.Scripts:N0} scripts; Redis read its sockets {after.Reads - before.Reads:N0} times", "", depth == 1000 ? wanted : "");
+    }
+
+    // How often Redis read what clients had sent is at least the number of round trips in a row, and much less than that of commands.
+    private static async Task<(long Layers, long Scripts, long Reads)> CountsAsync(RedisServer redis)
+    {
+        var (commands, stats) = (await redis.CommandAsync("INFO", "commandstats"), await redis.CommandAsync("INFO", "stats"));
+        return (Calls("cmdstat_hmget"), Calls("cmdstat_evalsha"), Number(stats, "total_reads_processed:"));
+
+        long Calls(string name) => Number(commands, name + ":calls=");
+    }
+
+    private static long Number(string text, string after)
+    {
+        var at = text.IndexOf(after, StringComparison.Ordinal);
+        if (at < 0)
+            return 0;
+        var digits = text.AsSpan(at + after.Length);
+        var end = digits.IndexOfAnyExceptInRange('0', '9');
+        return long.Parse(end < 0 ? digits : digits[..end], CultureInfo.InvariantCulture);
+    }
+
+    // The first byte written over a page that is inherited and in memory, against one over a page of its own, in turns.
+    private static async Task WriteAsync(Report report, VmoClient client, int depth)
+    {
+        var parent = await BuildAsync(client, VmoKind.Live, depth - 1);
+        var (inherited, own) = (new List<double>(), new List<double>());
+        for (var i = 0; i < 60; i++)
+        {
+            var clone = await parent.CloneAsync(VmoKind.Live);
+            await clone.WriteAsync(200 * Limits.PageBytes, Page(i));
+            await clone.ReadAsync(0, new byte[256 * Limits.PageBytes]);
+            await clone.WriteAsync((200 * Limits.PageBytes) + 1, new byte[] { 6 });
+            // In turns, so that being second helps neither.
+            foreach (var isInherited in i % 2 == 0 ? new[] { true, false } : [false, true])
+            {
+                var at = (isInherited ? 128 : 200ul) * Limits.PageBytes;
+                (isInherited ? inherited : own).Add(await MillisecondsAsync(() => clone.WriteAsync(at, new byte[] { 7 })));
+            }
+
+            await clone.CloseAsync();
+        }
+
+        report.Add($"first 1-byte write over an inherited warm page at depth {depth:N0}, live, p50", $"{Load.Median(inherited):F2} ms",
+            $"over an own page {Load.Median(own):F2} ms", $"{Load.Median(inherited) / Load.Median(own):F2} x", "below 2 x");
+    }
+
+    private static async Task SnapshotAsync(Report report, VmoClient client, int depth)
+    {
+        var vmo = await BuildAsync(client, VmoKind.Live, depth);
+        var first = await MillisecondsAsync(() => vmo.CloneAsync(VmoKind.Snapshot));
+        var next = new List<double>();
+        for (var i = 0; i < 30; i++)
+            next.Add(await MillisecondsAsync(() => vmo.CloneAsync(VmoKind.Snapshot)));
+        report.Add($"snapshot of a live clone at depth {depth:N0}: the first", $"{first:F1} ms", $"the next, p50 {Load.Median(next):F1} ms");
+    }
+
+    private static Task<VmoClient> ConnectAsync(RedisServer redis) =>
+        OrleansVmoClient.ConnectAsync(new() { Redis = redis.Configuration }, new() { JoinCalls = false, Deadline = TimeSpan.FromSeconds(60) });
+
+    private static async Task<double> MillisecondsAsync(Func<Task> work)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await work();
+        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+    }
+
+    private static byte[] Page(int seed)
+    {
+        var page = new byte[Limits.PageBytes];
+        new Random(seed).NextBytes(page);
+        return page;
+    }
+}
