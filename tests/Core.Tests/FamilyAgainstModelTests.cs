@@ -27,7 +27,7 @@ public class FamilyAgainstModelTests
     // Mostly what makes layers that only their own VMO looks through.
     private static readonly Gen<Act> Churning = Acts(
         (9, Gen.Const("write")), (2, Gen.Const("read")), (4, Gen.Const("zero")), (5, Gen.Const("decommit")), (2, Gen.Const("commit")), (4, Gen.Const("resize")),
-        (1, Gen.Const("snapshot")), (2, Gen.Const("live")), (1, Gen.Const("reference")), (1, Gen.Const("close")), (10, Gen.Const("churn")), (4, Gen.Const("succeed")), (1, Gen.Const("crash")), (3, Gen.Const("settle")), (1, Gen.Const("trim")));
+        (1, Gen.Const("snapshot")), (2, Gen.Const("live")), (1, Gen.Const("reference")), (1, Gen.Const("close")), (8, Gen.Const("churn")), (8, Gen.Const("succeed")), (1, Gen.Const("crash")), (3, Gen.Const("settle")), (1, Gen.Const("trim")));
 
     [Fact]
     public void A_snapshot_is_a_copy_and_a_live_clone_follows_whatever_is_done_to_either_side() =>

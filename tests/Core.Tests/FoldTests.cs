@@ -71,6 +71,55 @@ public class FoldTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Whatever_a_crash_leaves_of_taking_over_what_closed_ancestors_held_is_finished_or_undone(int seed)
+    {
+        for (var steps = 0; steps < 60; steps++)
+        {
+            var family = new SimFamily(seed);
+            var vmo = family.CreateRoot(32 * Page);
+            for (byte round = 1; round <= 4; round++)
+            {
+                Write(family, vmo, round, round);
+                var child = Snapshot(family, vmo, 32);
+                Assert.Equal(Outcome.Ok, family.Close(vmo));
+                vmo = child;
+            }
+
+            family.RunSome(steps);
+            for (var silo = 0; silo < 3; silo++)
+                family.Crash(silo);
+            family.Settle();
+            Assert.Equal(4, family.Store.BlobPages);
+            Assert.All(Enumerable.Range(1, 4), page => Assert.Equal(page, Read(family, vmo, (ulong)page)));
+            Assert.Equal(Outcome.Ok, family.Close(vmo));
+            family.Settle();
+            Assert.True(!family.Store.Koids.Any(), family.Describe());
+            Assert.Empty(family.Store.Layers);
+            Assert.Equal(0, family.Store.BlobCount);
+        }
+    }
+
+    [Fact]
+    public void A_decommit_reveals_what_was_taken_over_and_a_lookup_says_it_was_the_parents()
+    {
+        var family = new SimFamily(1);
+        var root = family.CreateRoot(32 * Page);
+        Write(family, root, 3, 7);
+        var child = Snapshot(family, root, 32);
+        Assert.Equal(Outcome.Ok, family.Close(root));
+        family.Settle();
+        Assert.DoesNotContain(new(root.Koid, 1), family.Store.Layers);
+        Write(family, child, 3, 8);
+        Assert.Equal(Outcome.Ok, family.Op(child, VmoOp.Decommit, 3 * Page, Page));
+        Assert.Equal(7, Read(family, child, 3));
+        var runs = family.Call(child.Koid, new OpRangeCall(SimFamily.Head(child.Secret), VmoOp.Lookup, new(0, 32 * Page))).Runs!;
+        Assert.Equal([new LookupRun(new(3 * Page, Page), false, root.Koid)], runs);
+    }
+
     [Fact]
     public void A_full_store_keeps_layers_unfolded_and_the_vmo_at_work()
     {

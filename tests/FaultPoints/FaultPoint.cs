@@ -37,14 +37,14 @@ public static class FaultPoint
         "create.before", "child.before:3", "release.before", "renew.before:3", "letter.read",
     ];
 
-    // Nobody pins anything before there are snapshots of live clones.
-    private static bool OfPins(string place) => place.Contains("pin", StringComparison.Ordinal);
+    // Nobody waits for these: what they lead to is tried again, or given up.
+    private static bool OfPins(string place) => place.Contains("pin", StringComparison.Ordinal) || place.Contains("alone", StringComparison.Ordinal);
 
     // commit.clone decides a clone call, commit.top makes the next top, commit.freeze is a snapshot's instant, commit.cloned strikes the call off.
     private static IEnumerable<string> Names =>
     [
         "create", "child", "acquire", "release", "commit.write", "commit.clone", "commit.top", "commit.freeze", "commit.cloned", "commit.hold", "commit.handle", "commit.kin", "commit.ghost", "commit.dying",
-        "unlink", "drop", "erase", "tell.rehome", "tell.usergone", "tell.aliasfence", "tell.pin", "tell.ispinned", "tell.unpin", "forward", "grant", "recall", "note", "clear", "renew", "letter.done",
+        "unlink", "drop", "erase", "tell.rehome", "tell.usergone", "tell.alone", "tell.aliasfence", "tell.pin", "tell.ispinned", "tell.unpin", "forward", "grant", "recall", "note", "clear", "renew", "letter.done",
     ];
 
     private static HashSet<string> Known { get; } = [.. All.Select(place => place.Split(':')[0])];

@@ -18,6 +18,12 @@ public sealed record ChildGone([property: Id(0)] Koid Child) : KinMessage;
 [GenerateSerializer, Immutable, Alias("vmo.Kin.UserGone")]
 public sealed record UserGone([property: Id(0)] Koid User) : KinMessage;
 
+/// <summary>Nobody but the one told looks through a layer of a closed VMO any more: it may take what it shows into its own.</summary>
+/// <param name="Home">The closed VMO.</param>
+/// <param name="Layer">The number of its highest layer that stands.</param>
+[GenerateSerializer, Immutable, Alias("vmo.Kin.Alone")]
+public sealed record Alone([property: Id(0)] Koid Home, [property: Id(1)] uint Layer) : KinMessage;
+
 /// <summary>A snapshot is closed while it has children: they are the told one's from now on, and it is not (HEAD's re-homing).</summary>
 /// <param name="Gone">The child that is closed.</param>
 /// <param name="Children">Its children.</param>

@@ -199,7 +199,9 @@ public sealed class FamilyBooks
                 return;
             foreach (var item in member.Top.Below.Bases)
             {
-                if (_released.Add((item.Layer, member.Koid)))
+                if (item.Layer.Home == member.Koid)
+                    _freed += books._layers.GetValueOrDefault(item.Layer)?.StoredBytes ?? 0;
+                else if (_released.Add((item.Layer, member.Koid)))
                     EndIfClosed(item.Layer.Home);
             }
 

@@ -19,7 +19,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 {
     /// <summary>The fields to load.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
-        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Folded];
+        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Folded, FieldNames.Left];
 
     /// <summary>Bytes of pages that stand in blobs of this layer.</summary>
     public ulong StoredBytes => Counts.Stored * Limits.PageBytes;
@@ -59,6 +59,9 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
         ? [new LayerId(Id.Home, Below.Under)]
         : Below.Bases.Select(item => item.Layer).Distinct();
 
+    /// <summary>Of an absorbed layer: the layer it was filled from last, whose home has still to be told; null: it was told.</summary>
+    public LayerId? Left { get; init; }
+
     /// <summary>Reads a stored head. Damage throws <see cref="InvalidDataException"/>.</summary>
     public static LayerSummary Decode(LayerId id, StoredHash stored)
     {
@@ -86,6 +89,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
             ContentSize = contentSize,
             Low = low,
             Folded = LayerHead.DecodeNumbers(Value(FieldNames.Folded)),
+            Left = LayerHead.DecodeLayer(Value(FieldNames.Left)),
         };
     }
 }

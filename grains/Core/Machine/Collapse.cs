@@ -2,6 +2,7 @@ using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Family;
 using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
+using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Machine;
 
@@ -26,11 +27,19 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
 
     // Layers that could not be folded for what is in them.
     private readonly HashSet<uint> _leftAlone = [];
+
+    // Layers of closed ancestors that only this VMO looks through: from how many own pages on they are taken in.
+    private readonly Dictionary<LayerId, ulong> _offers = [];
+    private Absorption? _absorption;
+    private LayerSummary? _absorbed;
     private LayerRemoval? _removal;
-    private bool _mayFind = state.Layer.Below.Under != 0;
+    private bool _mayFind = state.Layer.Below.Under != 0 || IsAbsorbingNow(state);
     private bool _isBusy;
     private bool _isResting;
     private long _againMs;
+
+    /// <summary>Stamps of the pins it asks for.</summary>
+    public Func<ulong> NextStamp { get; set; } = () => 0;
 
     /// <summary>Whether something is begun that must come to its end.</summary>
     public bool IsAtWork { get; private set; }
@@ -49,6 +58,7 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
         if (_isResting)
             return true;
         _removal?.Advance();
+        _absorption?.Resume();
         if (_isBusy || state.Now.MonotonicMs < _againMs || !HasLooked(out var chain))
             return false;
         if (chain.Find(number => _stack[number].HasFolded) is > 0 and var holder)
@@ -58,11 +68,37 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
         return _isResting;
     }
 
+    /// <summary>A closed ancestor says that nobody else looks through a layer of it.</summary>
+    public void Offer(LayerId layer)
+    {
+        _offers.TryAdd(layer, 0);
+        _mayFind = true;
+    }
+
+    /// <summary>Whether pins of this stamp may still come to something.</summary>
+    public Outcome? Claim(IsPinned ask)
+    {
+        if (ask.Users != new KoidRange(state.Layer.Id.Home, 1))
+            return null;
+        if (_absorption?.Absorbed is { } now)
+            _absorbed = now;
+        if (_absorbed?.Below.Bases.Any(item => item.Layer == new LayerId(ask.Home, ask.Layer)) == true)
+            return Outcome.Ok;
+        // What is under way may come to it; and what an owner before did is to be looked at first.
+        if (_absorption is null && (_absorbed is not null || !IsAbsorbing))
+            return null;
+        _mayFind = true;
+        return new(VmoStatus.ShouldWait, "layers are being taken over", 100);
+    }
+
+    /// <summary>True: it was told for what goes on here.</summary>
+    public bool Told(KinTold input) => _absorption?.Told(input) == true;
+
     /// <summary>Goes on, or begins when there is something to be folded.</summary>
     public void Advance()
     {
-        if (_removal is not null)
-            _removal.Advance();
+        _removal?.Advance();
+        _absorption?.Resume();
         if (_isBusy || !_mayFind || state.IsEnded || state.Record.Intent is not null || state.Now.MonotonicMs < _againMs || !HasLooked(out var chain))
             return;
         foreach (var number in chain)
@@ -83,8 +119,56 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
             return;
         }
 
-        (_mayFind, IsAtWork) = (false, false);
+        if (!TakeOver(chain))
+            (_mayFind, IsAtWork) = (false, false);
     }
+
+    // True: something is begun, or will be.
+    private bool TakeOver(List<uint> chain)
+    {
+        if (_absorbed is null && IsAbsorbing)
+        {
+            Load(LayerId.AbsorbedNumber, absorbed => (_isBusy, _absorbed) = (false, absorbed));
+            return true;
+        }
+
+        var own = state.Layer.Counts.Stored + (_absorbed?.Counts.Stored ?? 0) + chain.Aggregate(0ul, (sum, number) => sum + _stack[number].Pages);
+        // An owner before may have left an ancestor without having said so.
+        var isLeft = _absorbed?.Left is not null;
+        var next = _absorbed?.Left ?? (_absorbed?.Below ?? state.Layer.Below).Bases.FirstOrDefault().Layer;
+        if (next == default || (!isLeft && (!_offers.TryGetValue(next, out var wanted) || own < wanted)))
+            return false;
+        if (MayBegin())
+            Absorb(next, own, isLeft);
+        return true;
+    }
+
+    private void Absorb(LayerId layer, ulong own, bool isLeft)
+    {
+        _isBusy = true;
+        _absorption = new(state, queue, layer, Math.Max(SmallPages, 2 * own), NextStamp(), end =>
+        {
+            Pause();
+            if (end == FoldEnd.Whole)
+                _againMs = 0;
+            _absorbed = null;
+            // Of what is too large, more than now must be its own before it is looked at again.
+            if (end == FoldEnd.Unfit)
+                _offers[layer] = Math.Max(1, 2 * own);
+            else if (end == FoldEnd.Whole)
+                _offers.Remove(layer);
+            _absorption = null;
+            _stack.Clear();
+        });
+        if (isLeft)
+            _absorption.Leave(_absorbed!);
+        else
+            _absorption.Begin();
+    }
+
+    private bool IsAbsorbing => IsAbsorbingNow(state);
+
+    private static bool IsAbsorbingNow(MachineState state) => state.Layer.Below.Bases.Any(item => item.Layer.IsAbsorbed && item.Layer.Home == state.Layer.Id.Home);
 
     private bool IsWorthFolding(uint over, uint under) =>
         !state.Record.Users.ContainsKey(under) && !_leftAlone.Contains(under)

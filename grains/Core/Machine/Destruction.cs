@@ -24,6 +24,8 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     // The highest of the own frozen layers that still stand; 0 for none. Null: not begun.
     private uint? _frozen;
     private LayerRemoval? _removal;
+    private (uint Layer, Koid User) _offered;
+    private bool _isAbsorbedGone;
     private bool _isBusy;
     private TellKin? _tell;
 
@@ -31,7 +33,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 
     /// <summary>Whether it can go on only when others have told something.</summary>
     public bool IsWaiting => !_isBusy && IsParentTold && _isTopGone
-        && ((_frozen is > 0 and var frozen && state.Record.Users.ContainsKey(frozen)) || (_frozen == 0 && _areHomesListed && _homes.Count == 0 && state.Record.Children.Count > 0));
+        && ((_frozen is > 0 and var frozen && state.Record.Users.ContainsKey(frozen)) || (_frozen == 0 && _isAbsorbedGone && _homes.Count == 0 && state.Record.Children.Count > 0));
 
     /// <summary>Whether the children are the parent's now, if there is one.</summary>
     public bool IsParentTold => _isParentTold || state.Record.Meta.Parent.IsNone;
@@ -44,8 +46,14 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     /// <summary>Goes on, or begins.</summary>
     public void Advance()
     {
-        if (_isBusy || state.IsEnded || IsWaiting)
+        if (_isBusy || state.IsEnded)
             return;
+        if (IsWaiting)
+        {
+            OfferToLast();
+            return;
+        }
+
         if (_removal is not null)
         {
             _removal.Advance();
@@ -58,7 +66,11 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
             FreeTop();
         else if (_frozen > 0)
             FreeFrozen();
-        else if (!TellHomes() && state.Record.Children.Count == 0)
+        else if (TellHomes())
+            return;
+        else if (!_isAbsorbedGone)
+            FreeAbsorbed();
+        else if (state.Record.Children.Count == 0)
             Busy(new Erase([state.Layer.Id], state.Record.Ring.ToFields()));
     }
 
@@ -139,6 +151,35 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         Advance();
     }
 
+    // Whoever is the only one to look through what is left may take it over. It need not, and need not answer.
+    private void OfferToLast()
+    {
+        // A lower layer that others look through, too, would stand beside its copy.
+        if (_frozen is not > 0 || state.Record.Users.Count != 1 || !state.Record.Users.TryGetValue(_frozen.Value, out var users) || users.Count != 1 || !state.Record.Pins.IsEmpty || _offered == (_frozen.Value, users.First))
+            return;
+        _offered = (_frozen.Value, users.First);
+        state.Effects.Add(new TellKin(users.First, new Alone(state.Record.Meta.Koid, _frozen.Value)));
+    }
+
+    // What it had absorbed lies under its stack.
+    private void FreeAbsorbed()
+    {
+        if (state.Layer.Below.Bases.Count == 0)
+        {
+            _isAbsorbedGone = true;
+            Advance();
+            return;
+        }
+
+        var below = state.Layer.Below with { Bases = [.. state.Layer.Below.Bases.Where(item => item.Layer.Home != state.Layer.Id.Home)] };
+        _removal = new(state, new(state.Layer.Id.Home, LayerId.AbsorbedNumber), _ => (state.Layer.Id, new(FieldNames.Below, below.Encode())), _ =>
+        {
+            (_removal, _isAbsorbedGone, state.Layer.Below) = (null, true, below);
+            Advance();
+        });
+        _removal.Advance();
+    }
+
     private void FreeFrozen()
     {
         _removal = new(state, Frozen, head => (state.Layer.Id, new(FieldNames.Below, (state.Layer.Below with { Under = head.Below.Under }).Encode())), head =>
@@ -157,8 +198,11 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         if (!_areHomesListed)
         {
             _areHomesListed = true;
-            foreach (var home in state.Layer.Below.Bases.Select(item => item.Layer.Home).Distinct())
-                _homes.Enqueue(home);
+            if (state.Layer.Below.Bases.Count > 0)
+            {
+                ListHomes();
+                return true;
+            }
         }
 
         if (!_homes.TryPeek(out var next))
@@ -166,6 +210,25 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         Tell(next, new UserGone(state.Record.Meta.Koid));
         return true;
     }
+
+    // Those of its own windows, and those it looks through by what it has absorbed.
+    private void ListHomes() => Busy(new LoadFields(new(state.Layer.Id.Home, LayerId.AbsorbedNumber), Family.LayerSummary.Names)
+    {
+        Then = (found, outcome) =>
+        {
+            (_isBusy, _areHomesListed) = (false, outcome.IsOk);
+            if (!outcome.IsOk)
+                return;
+            var absorbed = found is null ? null : Family.LayerSummary.Decode(new(state.Layer.Id.Home, LayerId.AbsorbedNumber), found);
+            var homes = state.Layer.Below.Bases.Concat(absorbed?.Below.Bases ?? []).Select(item => item.Layer.Home).ToHashSet();
+            if (absorbed?.Left is { } left)
+                homes.Add(left.Home);
+            homes.Remove(state.Layer.Id.Home);
+            foreach (var home in homes)
+                _homes.Enqueue(home);
+            Advance();
+        },
+    });
 
     private void Tell(Koid target, KinMessage message) => Busy(_tell = new TellKin(target, message));
 

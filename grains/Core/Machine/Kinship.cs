@@ -8,7 +8,7 @@ namespace VmoCluster.Core.Machine;
 /// children has handed them to its parent: what they tell is told there first, so that the parent's set always contains the living and loses
 /// the dead.
 /// </summary>
-internal sealed class Kinship(MachineState state, ChangeQueue queue, Destruction destruction, PinDesk pins)
+internal sealed class Kinship(MachineState state, ChangeQueue queue, Destruction destruction, PinDesk pins, Collapse collapse)
 {
     // What came before the parent had taken the children: told earlier, it might be undone by that.
     private readonly List<(Ticket Ticket, KinMessage Message)> _held = [];
@@ -19,6 +19,13 @@ internal sealed class Kinship(MachineState state, ChangeQueue queue, Destruction
         if (message is IsPinned ask)
         {
             state.Effects.Add(new Answer(ticket, new VmoReply { Outcome = pins.Answer(ask) }, FromMemory: true));
+            return;
+        }
+
+        if (message is Alone alone)
+        {
+            collapse.Offer(new(alone.Home, alone.Layer));
+            state.Effects.Add(new Answer(ticket, new VmoReply(), FromMemory: true));
             return;
         }
 

@@ -632,7 +632,7 @@ internal sealed class LayerBatch
 
     private bool OwnStackSays(ulong page)
     {
-        return page < _low && _layer.Below.Under != 0 && _sight.SeeUnder(page) is { IsNothing: false } shown && shown.Layer.Home == _layer.Id.Home;
+        return page < _low && _layer.Below.Under != 0 && _sight.SeeUnder(page) is { IsNothing: false } shown && shown.Layer.Home == _layer.Id.Home && !shown.Layer.IsAbsorbed;
     }
 
     // What a long range did beside the slots that were set: slots killed by a run, and slots that runs now cover or cover no more.

@@ -40,6 +40,9 @@ internal sealed class LayerCopy(MachineState state, ChangeQueue queue, LayerSumm
     /// <summary>The layer as it is now.</summary>
     public LayerSummary Into => into;
 
+    /// <summary>What a commit did beside copying.</summary>
+    public void Change(Func<LayerSummary, LayerSummary> change) => into = change(into);
+
     // A dying VMO frees its layers; there is nothing to be gained any more.
     private bool IsStillWanted => state.Record.State != VmoState.Dying;
 
@@ -76,7 +79,7 @@ internal sealed class LayerCopy(MachineState state, ChangeQueue queue, LayerSumm
     }
 
     /// <summary>One commit of the layer, with these fields beside the usual.</summary>
-    public void Commit(Action<List<StoreField>, List<BlobWrite>> fill, LayerCounts counts, Action then) => queue.EnqueueStep(new(CommitTarget.Layer, "fold", state.Now)
+    public void Commit(Action<List<StoreField>, List<BlobWrite>> fill, LayerCounts counts, Action then, bool isStructure = false) => queue.EnqueueStep(new(CommitTarget.Layer, "fold", state.Now)
     {
         IsInternal = true,
         Build = () =>
@@ -90,7 +93,7 @@ internal sealed class LayerCopy(MachineState state, ChangeQueue queue, LayerSumm
             fields.Add(new(FieldNames.Blob, LayerHead.EncodeBlobCounter(state.Owner.Nonce, state.NextFoldBlob)));
             fields.Add(new(FieldNames.Garbage, LayerHead.EncodeBlobs(_garbage)));
             fields.Add(new(FieldNames.Event, Events.Encode(into.Seq + 1, "fold=1")));
-            return new() { Vmo = into.Id.Home, Owner = state.Owner, Target = CommitTarget.Layer, Layer = into.Id, Seq = into.Seq, Fields = fields, Blobs = blobs };
+            return new() { Vmo = into.Id.Home, Owner = state.Owner, Target = CommitTarget.Layer, Layer = into.Id, Seq = into.Seq, Fields = fields, Blobs = blobs, IsStructure = isStructure };
         },
         SeqMoved = seq => into = into with { Seq = seq },
         Applied = () =>

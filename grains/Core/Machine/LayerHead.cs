@@ -171,6 +171,26 @@ internal sealed class LayerHead
         return writer.ToArray();
     }
 
+    /// <summary>A layer's id, as stored.</summary>
+    public static byte[] EncodeLayer(LayerId layer)
+    {
+        var writer = new FieldWriter(24);
+        writer.Byte(1);
+        writer.Varint(layer.Home.Value);
+        writer.Varint(layer.Number);
+        return writer.ToArray();
+    }
+
+    internal static LayerId? DecodeLayer(ReadOnlySpan<byte> value)
+    {
+        if (value.IsEmpty)
+            return null;
+        var reader = new FieldReader(value);
+        return reader.Byte() is var format and not 1
+            ? throw new InvalidDataException($"the name of a layer has format {format}, this is for format 1")
+            : new(new(reader.Varint()), checked((uint)reader.Varint()));
+    }
+
     internal static uint[] DecodeNumbers(ReadOnlySpan<byte> value)
     {
         if (value.IsEmpty)

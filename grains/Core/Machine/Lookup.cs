@@ -48,8 +48,11 @@ internal static class Lookup
         void Add(ulong page, ulong count, bool isZero) => found.Add(page, count, isZero, owner);
     }
 
-    /// <summary>The same through all that lies below, page by page; everything that decides the range is in memory.</summary>
-    public static (LookupRun[] Runs, ulong Next) FindThrough(Sight sight, ByteRange range)
+    /// <summary>
+    /// The same through all that lies below, page by page; everything that decides the range is in memory. What was an ancestor's that is closed and
+    /// gone is shown as the parent's.
+    /// </summary>
+    public static (LookupRun[] Runs, ulong Next) FindThrough(Sight sight, Koid parent, ByteRange range)
     {
         var pages = PageRange.Covering(range);
         var found = new Found();
@@ -59,7 +62,7 @@ internal static class Lookup
                 return ([.. found.Runs], page * Limits.PageBytes);
             var shown = sight.See(page);
             if (!shown.IsNothing)
-                found.Add(page, 1, !shown.IsStored, shown.Layer.Home);
+                found.Add(page, 1, !shown.IsStored, shown.Layer.IsAbsorbed ? parent : shown.Layer.Home);
         }
 
         return ([.. found.Runs], 0);

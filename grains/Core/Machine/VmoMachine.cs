@@ -49,8 +49,10 @@ public sealed class VmoMachine
         _pins = new(state, _queue, _destruction);
         _gathering = new(state, _pins);
         _pins.Claims.Add(_gathering.Claim);
+        _pins.Claims.Add(_collapse.Claim);
+        _collapse.NextStamp = _pins.NextStamp;
         _queue.Gathering = _gathering;
-        _kin = new(state, _queue, _destruction, _pins);
+        _kin = new(state, _queue, _destruction, _pins, _collapse);
         _grants = new(state, _loads, _queue);
         _alias = new(state, _queue, Heard);
         _queue.MayEnd = _alias.MayEnd;
@@ -255,7 +257,7 @@ public sealed class VmoMachine
                 _kin.Hear(kin.Ticket, kin.Message);
                 break;
             case KinTold told:
-                if (!_alias.Told(told) && !_pins.Told(told) && !_births.Told(told) && !_kin.Told(told))
+                if (!_collapse.Told(told) && !_alias.Told(told) && !_pins.Told(told) && !_births.Told(told) && !_kin.Told(told))
                     _destruction.Told(told);
                 _kin.Resume();
                 break;

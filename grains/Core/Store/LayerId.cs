@@ -8,6 +8,12 @@ namespace VmoCluster.Core.Store;
 /// </summary>
 public readonly record struct LayerId(Koid Home, uint Number)
 {
+    /// <summary>The number of the layer into which a VMO takes what closed ancestors held for it alone. Tops are numbered from 1 on, and never come near.</summary>
+    public const uint AbsorbedNumber = 1u << 31;
+
+    /// <summary>Whether it lies under the own stack of its home, and not in it.</summary>
+    public bool IsAbsorbed => Number == AbsorbedNumber;
+
     /// <summary>As stored.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Home.Value}.{Number}");
 

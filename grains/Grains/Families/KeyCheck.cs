@@ -74,6 +74,9 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
                 home.Folded.UnionWith(layer.Folded);
             }
 
+            // It stands beside the stack from the moment it is begun to be filled.
+            if (await _reader.LayerAsync(new(koid, LayerId.AbsorbedNumber)) is { } absorbed)
+                home.Stack[LayerId.AbsorbedNumber] = absorbed;
             return home;
         }
         catch (Exception exception) when (exception is InvalidDataException or StoreException { Status: VmoStatus.DataIntegrity })

@@ -164,16 +164,34 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
         // With its own layers gone, a dying VMO looks through nothing, and has said so.
         if (member.IsDying && member.Top.Below.Under == 0)
             return;
-        foreach (var id in member.Top.Below.Bases.Select(item => item.Layer).Distinct())
+        foreach (var id in await LooksThroughAsync(member, withLeft: false))
         {
             if (await LayerAsync(id, "looked through") is not { } layer)
                 continue;
             if (!layer.IsFrozen)
                 Find("damaged", $"layer {id}", $"layer {id} is looked through and not frozen");
+            if (id.Home == koid)
+                continue;
             var home = await _reader.RecordAsync(id.Home);
             if (home?.Users.GetValueOrDefault(id.Number)?.Contains(koid) != true)
                 Find("unknown-user", $"layer {id}", $"the VMO looks through layer {id}, and VMO {id.Home} does not know it");
         }
+    }
+
+    // By its own windows, and by what it has taken over of others: that lies under its stack, over windows in its turn.
+    private async Task<HashSet<LayerId>> LooksThroughAsync(FamilyMember member, bool withLeft)
+    {
+        var layers = member.Top.Below.Bases.Select(item => item.Layer).ToHashSet();
+        var own = layers.FirstOrDefault(layer => layer.Home == member.Koid);
+        if (own != default && await _reader.LayerAsync(own) is { } absorbed)
+        {
+            layers.UnionWith(absorbed.Below.Bases.Select(item => item.Layer));
+            // Left already, and not told yet.
+            if (withLeft && absorbed.Left is { } left)
+                layers.Add(left);
+        }
+
+        return layers;
     }
 
     private async Task CheckUsersAsync(VmoRecord record, List<LayerSummary> stack)
@@ -191,7 +209,7 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
             var members = await _reader.MembersAsync(koids);
             for (var i = 0; i < koids.Length; i++)
             {
-                if (members[i]?.Top.Below.Bases.Any(item => item.Layer == id) != true)
+                if (members[i] is not { } user || !(await LooksThroughAsync(user, withLeft: true)).Contains(id))
                     Find("unknown-user", $"user {koids[i]}", $"VMO {koids[i]} is said to look through layer {id} and {(members[i] is null ? "is not there" : "does not")}");
             }
         }

@@ -183,14 +183,14 @@ public sealed class SimFamily
     }
 
     /// <summary>Runs until nothing is left to do.</summary>
-    public void Settle()
+    public void Settle(int effectsMost = 50_000)
     {
         WakeAll();
         var effects = 0;
         // A pin is asked about every few seconds until an answer comes through.
         for (int quiet = 0, rounds = 0; (quiet < 5 && rounds < 40) || (HasPins && rounds < 200);)
         {
-            Assert.True(++effects < 50_000, "the family never comes to rest");
+            Assert.True(++effects < 500_000, "the family never comes to rest");
             if (RunOne())
             {
                 quiet = 0;

@@ -24,6 +24,8 @@ public sealed class SimStores
     /// <summary>Layers that stand.</summary>
     public IEnumerable<LayerId> Layers => _vmos.SelectMany(vmo => vmo.Value.Layers.Keys.Select(number => new LayerId(vmo.Key, number)));
 
+    public bool IsFrozen(LayerId layer) => _vmos[layer.Home].Layers[layer.Number].IsFrozen;
+
     public int BlobCount => _vmos.Values.Sum(vmo => vmo.Blobs.Count);
 
     /// <summary>Pages of all blobs that stand.</summary>
@@ -77,7 +79,9 @@ public sealed class SimStores
         var target = commit.Target == CommitTarget.Layer ? slot.Layers.GetValueOrDefault(commit.Layer.Number) : slot.Record;
         if (target is null || commit.Seq != target.Seq)
             return CommitOutcome.Stale;
-        if (commit.Target == CommitTarget.Layer && target.IsFrozen)
+        var isFold = commit.Target == CommitTarget.Layer && target.IsFrozen;
+        Folds += isFold ? 1 : 0;
+        if (isFold && !commit.Layer.IsAbsorbed)
             SetUnseen(commit, target);
         else
             target.Set(commit.Fields);
@@ -88,7 +92,6 @@ public sealed class SimStores
     // A frozen layer shows the same for ever, whatever is moved into it.
     private void SetUnseen(StoreCommit commit, Hash target)
     {
-        Folds++;
         var before = ShownBytes(commit.Layer);
         target.Set(commit.Fields);
         var after = ShownBytes(commit.Layer);
