@@ -188,7 +188,7 @@ internal sealed class Absorption(MachineState state, ChangeQueue queue, LayerId 
     private void Open(LayerSummary absorbed)
     {
         _copy = new(state, queue, absorbed, ended);
-        _window = absorbed.Below.Bases.FirstOrDefault();
+        _window = absorbed.Below.Bases is [var first, ..] ? first : default;
         if (_window.Layer != source)
             ended(FoldEnd.Whole);
         else

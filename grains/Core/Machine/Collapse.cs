@@ -135,7 +135,7 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
         var own = state.Layer.Counts.Stored + (_absorbed?.Counts.Stored ?? 0) + chain.Aggregate(0ul, (sum, number) => sum + _stack[number].Pages);
         // An owner before may have left an ancestor without having said so.
         var isLeft = _absorbed?.Left is not null;
-        var next = _absorbed?.Left ?? (_absorbed?.Below ?? state.Layer.Below).Bases.FirstOrDefault().Layer;
+        var next = _absorbed?.Left ?? ((_absorbed?.Below ?? state.Layer.Below).Bases is [var first, ..] ? first.Layer : default);
         if (next == default || (!isLeft && (!_offers.TryGetValue(next, out var wanted) || own < wanted)))
             return false;
         if (MayBegin())
