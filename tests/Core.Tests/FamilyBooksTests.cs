@@ -51,7 +51,7 @@ public class FamilyBooksTests
         }
 
         // What was overwritten is gone where layers were put together meanwhile; all that is left is the last one's.
-        family.Settle(5_000_000);
+        family.Settle(500_000);
         var books = SimBooks.Fill(family, [last.Koid]);
         var stored = SimBooks.StoredBytes(family);
         Assert.InRange(stored, 64 * Page, levels * Page);

@@ -104,7 +104,7 @@ public class FoldTests
     }
 
     [Fact]
-    public void A_decommit_reveals_what_was_taken_over_and_a_lookup_says_it_was_the_parents()
+    public void A_decommit_reveals_what_was_taken_over_and_a_lookup_says_it_is_its_own_when_no_parent_is_left()
     {
         var family = new SimFamily(1);
         var root = family.CreateRoot(32 * Page);
@@ -117,7 +117,7 @@ public class FoldTests
         Assert.Equal(Outcome.Ok, family.Op(child, VmoOp.Decommit, 3 * Page, Page));
         Assert.Equal(7, Read(family, child, 3));
         var runs = family.Call(child.Koid, new OpRangeCall(SimFamily.Head(child.Secret), VmoOp.Lookup, new(0, 32 * Page))).Runs!;
-        Assert.Equal([new LookupRun(new(3 * Page, Page), false, root.Koid)], runs);
+        Assert.Equal([new LookupRun(new(3 * Page, Page), false, child.Koid)], runs);
     }
 
     [Fact]

@@ -8,15 +8,19 @@ public abstract record KinMessage
     public virtual bool IsToldWhenGone => true;
 }
 
-/// <summary>A child is gone, and looks through no layer of the one told any more.</summary>
-/// <param name="Child">The child.</param>
-[GenerateSerializer, Immutable, Alias("vmo.Kin.Gone")]
-public sealed record ChildGone([property: Id(0)] Koid Child) : KinMessage;
-
 /// <summary>A VMO elsewhere looks through no layer of the one told any more; it may still be a child.</summary>
 /// <param name="User">The VMO.</param>
 [GenerateSerializer, Immutable, Alias("vmo.Kin.UserGone")]
 public sealed record UserGone([property: Id(0)] Koid User) : KinMessage;
+
+/// <summary>
+/// Who is closed has handed the one told, a snapshot, to its own parent, which knows of it: it reports there from now on, if it does not report to
+/// one still nearer to the root. ShouldWait when it is dying and has not been reported to be gone: what it reports is on its way.
+/// </summary>
+/// <param name="Parent">The parent of the closed one; None if that was a root.</param>
+/// <param name="Generation">The parent's; 0 for None.</param>
+[GenerateSerializer, Immutable, Alias("vmo.Kin.Reparent")]
+public sealed record Reparent([property: Id(0)] Koid Parent, [property: Id(1)] uint Generation) : KinMessage;
 
 /// <summary>Nobody but the one told looks through a layer of a closed VMO any more: it may take what it shows into its own.</summary>
 /// <param name="Home">The closed VMO.</param>

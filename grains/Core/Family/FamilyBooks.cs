@@ -197,18 +197,29 @@ public sealed class FamilyBooks
             _frozen[member.Koid] = frozen;
             if (frozen != 0)
                 return;
-            foreach (var item in member.Top.Below.Bases)
-            {
-                if (item.Layer.Home == member.Koid)
-                    _freed += books._layers.GetValueOrDefault(item.Layer)?.StoredBytes ?? 0;
-                else if (_released.Add((item.Layer, member.Koid)))
-                    EndIfClosed(item.Layer.Home);
-            }
-
+            foreach (var layer in member.Top.Below.Bases.Select(item => item.Layer).Distinct())
+                LetGo(member.Koid, layer);
             if (member.Record.Children.Snapshots.Koids.Any(child => !_gone.Contains(child)))
                 return;
             _gone.Add(member.Koid);
             EndIfClosed(member.Record.Meta.Parent);
+        }
+
+        // What it had taken over goes with it, and looks through others in its place.
+        private void LetGo(Koid user, LayerId layer)
+        {
+            if (layer.Home != user)
+            {
+                if (_released.Add((layer, user)))
+                    EndIfClosed(layer.Home);
+                return;
+            }
+
+            if (books._layers.GetValueOrDefault(layer) is not { } absorbed)
+                return;
+            _freed += absorbed.StoredBytes;
+            foreach (var far in absorbed.LooksThrough)
+                LetGo(user, far);
         }
 
         private bool IsFree(FamilyMember home, LayerId layer) =>

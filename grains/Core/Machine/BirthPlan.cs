@@ -99,7 +99,7 @@ internal sealed class BirthPlan(VmoRecord record, LayerHead layer, HandleEntry h
             return outcome;
         var meta = new VmoMeta(
             new(call.First.Value + (ulong)index), kind, record.Meta.Koid, spec.Offset, isFixed || kind == VmoKind.Slice ? VmoOptions.NonResizable : record.Meta.Options & (kind == VmoKind.Reference ? VmoOptions.NonResizable : 0),
-            record.Meta.Tenant, now.UnixMs, record.Meta.RootOffset + spec.Offset, SourceOf(kind, spec.Offset, size));
+            record.Meta.Tenant, now.UnixMs, record.Meta.RootOffset + spec.Offset, SourceOf(kind, spec.Offset, size), record.Meta.Generation + 1, record.Meta.Generation);
         var entry = new HandleEntry(1, call.Seed.Child(index).Hash(), rights, 0, 0, null, call.Confirmed ? 0 : now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false);
         birth = new(meta, size, kind == VmoKind.Reference ? layer.ContentSize : spec.Size, name, entry, kind == VmoKind.Snapshot ? Bases(spec.Offset, size) : [], zero);
         return Outcome.Ok;

@@ -9,10 +9,17 @@ namespace VmoCluster.Core.Machine;
 /// The end of a VMO whose last handle is closed and whose pages no child shows: its parent is told, its children become the parent's; the
 /// blobs of its top go, then those of its frozen layers, each as soon as nobody looks through it; the VMOs it looked through are told; then
 /// its record goes, with a tombstone that remembers the last answers. Each step may be repeated; whoever inherits the VMO begins again.
+/// When nothing but the record is left, children of whom there are few are told to whom they report from now on; for the sake of many, it stays and
+/// hands on what they report.
 /// </summary>
 internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 {
     private const int BlobsAtOnce = 1024;
+
+    /// <summary>Children that are told themselves: of more, each would be activated for a record's sake.</summary>
+    private const int ReparentedMost = 16;
+
+    private const int RetryMs = 500;
 
     private readonly Queue<BlobId> _blobs = [];
     private readonly Queue<Koid> _homes = [];
@@ -26,6 +33,8 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     private LayerRemoval? _removal;
     private (uint Layer, Koid User) _offered;
     private bool _isAbsorbedGone;
+    private readonly HashSet<Koid> _reparented = [];
+    private long _againMs;
     private bool _isBusy;
     private TellKin? _tell;
 
@@ -33,7 +42,10 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 
     /// <summary>Whether it can go on only when others have told something.</summary>
     public bool IsWaiting => !_isBusy && IsParentTold && _isTopGone
-        && ((_frozen is > 0 and var frozen && state.Record.Users.ContainsKey(frozen)) || (_frozen == 0 && _isAbsorbedGone && _homes.Count == 0 && state.Record.Children.Count > 0));
+        && ((_frozen is > 0 and var frozen && state.Record.Users.ContainsKey(frozen)) || (_frozen == 0 && _isAbsorbedGone && _homes.Count == 0 && state.Record.Children.Count > 0 && NextChild() is null));
+
+    /// <summary>Makes durable here what a child was told.</summary>
+    public Action<KinMessage> Enqueue { get; set; } = _ => { };
 
     /// <summary>Whether the children are the parent's now, if there is one.</summary>
     public bool IsParentTold => _isParentTold || state.Record.Meta.Parent.IsNone;
@@ -70,7 +82,9 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
             return;
         else if (!_isAbsorbedGone)
             FreeAbsorbed();
-        else if (state.Record.Children.Count == 0)
+        else if (state.Record.Children.Count > 0)
+            Reparent();
+        else
             Busy(new Erase([state.Layer.Id], state.Record.Ring.ToFields()));
     }
 
@@ -79,6 +93,12 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         if (!ReferenceEquals(input.Tell, _tell))
             return;
         _isBusy = false;
+        if (input.Tell.Message is Reparent)
+        {
+            Reparented(input.Tell.Target, input.Outcome);
+            return;
+        }
+
         if (!input.Outcome.IsOk)
             return;
         if (input.Tell.Message is Rehome)
@@ -149,6 +169,39 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         for (var left = count; left > 0; left--)
             _blobs.Dequeue();
         Advance();
+    }
+
+    private Koid? NextChild()
+    {
+        if (state.Record.Children.Snapshots.Count > ReparentedMost)
+            return null;
+        foreach (var child in state.Record.Children.Snapshots.Koids)
+        {
+            if (!_reparented.Contains(child))
+                return child;
+        }
+
+        return null;
+    }
+
+    // The parent knows of the children. What one of them has reported here, or to one that reported here, has been handed on, or is still to be:
+    // it is dying then, and keeps to the way its report takes.
+    private void Reparent()
+    {
+        if (state.Now.MonotonicMs >= _againMs && NextChild() is { } child)
+            Tell(child, new Reparent(state.Record.Meta.Parent, state.Record.Meta.ParentGeneration));
+    }
+
+    private void Reparented(Koid child, Outcome outcome)
+    {
+        if (!outcome.IsOk)
+        {
+            _againMs = state.Now.MonotonicMs + RetryMs;
+            return;
+        }
+
+        _reparented.Add(child);
+        Enqueue(new Rehome(child, []));
     }
 
     // Whoever is the only one to look through what is left may take it over. It need not, and need not answer.

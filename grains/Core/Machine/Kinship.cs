@@ -29,7 +29,7 @@ internal sealed class Kinship(MachineState state, ChangeQueue queue, Destruction
             return;
         }
 
-        if (message is ChildGone or Rehome && state.Record is { State: VmoState.Dying, Meta.Parent: { IsNone: false } parent })
+        if (message is Rehome && state.Record is { State: VmoState.Dying, Meta.Parent: { IsNone: false } parent })
         {
             if (!destruction.IsParentTold)
             {

@@ -59,7 +59,7 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
     {
         if (call.Op == VmoOp.Lookup)
         {
-            var (runs, next) = state.Sight.HasBelow ? Lookup.FindThrough(state.Sight, state.Record.Meta.Parent, range) : Lookup.Find(state.Layer, state.Record.Meta.Koid, range);
+            var (runs, next) = state.Sight.HasBelow ? Lookup.FindThrough(state.Sight, state.Record.Meta.Parent.IsNone ? state.Record.Meta.Koid : state.Record.Meta.Parent, range) : Lookup.Find(state.Layer, state.Record.Meta.Koid, range);
             answer(new() { Runs = runs, Number = next != 0 ? next : rest, Version = state.Layer.Seq });
             return;
         }

@@ -34,6 +34,7 @@ internal sealed class RecordBatch
     private bool _isClosed;
     private PreparedSlot? _ring;
     private Children _children;
+    private VmoMeta _meta;
     private BirthIntent? _intent;
     private HashSet<ulong>? _holders;
 
@@ -52,6 +53,7 @@ internal sealed class RecordBatch
         _signals = record.UserSignals;
         _nextHandle = record.NextHandle;
         _children = record.Children;
+        _meta = record.Meta;
         _users = new(record);
     }
 
@@ -141,6 +143,8 @@ internal sealed class RecordBatch
             fields.Add(new(FieldNames.Name, System.Text.Encoding.UTF8.GetBytes(_name)));
         if (_signals != _record.UserSignals)
             fields.Add(new(FieldNames.Signals, VmoRecord.Number((uint)_signals)));
+        if (!ReferenceEquals(_meta, _record.Meta))
+            fields.Add(new(FieldNames.Meta, _meta.Encode()));
         if (!ReferenceEquals(_children, _record.Children))
             fields.Add(new(FieldNames.Children, _children.Encode()));
         _users.AddFields(fields);
@@ -183,6 +187,7 @@ internal sealed class RecordBatch
         _record.NextHandle = _nextHandle;
         _record.State = state;
         _record.Children = _children;
+        _record.Meta = _meta;
         _users.Publish();
         if (_holders is not null)
             _record.Holders = _holders;
@@ -303,12 +308,17 @@ internal sealed class RecordBatch
     {
         switch (message)
         {
-            case ChildGone gone:
-                _children = Without(gone.Child);
-                _users.End(gone.Child);
-                break;
             case UserGone gone:
                 _users.End(gone.User);
+                break;
+            case Reparent { Parent.IsNone: true } when _meta.Parent.IsNone:
+            case Reparent { Parent.IsNone: false } reparent when _meta.Parent.IsNone || _meta.ParentGeneration <= reparent.Generation:
+                // It reports there, or beyond.
+                break;
+            case Reparent when State == VmoState.Dying:
+                return (new(VmoStatus.ShouldWait, $"the VMO is closed, and tells VMO {_meta.Parent} so", 500), null, 0);
+            case Reparent reparent:
+                _meta = _meta with { Parent = reparent.Parent, ParentGeneration = reparent.Generation };
                 break;
             case Rehome rehome:
                 // Told before: a repeat that was long on its way must not bring back a child that has gone since.

@@ -62,6 +62,7 @@ public sealed class VmoMachine
         _queue.IsBlocked = () => _upkeep.IsRemoving;
         _queue.UpkeepDone = _upkeep.Done;
         _queue.FamilyChanged = _collapse.Changed;
+        _destruction.Enqueue = message => _queue.Enqueue(new KinChange(message, state.Now) { IsInternal = true }, _ => { });
     }
 
     /// <summary>The VMO's koid.</summary>
@@ -79,7 +80,7 @@ public sealed class VmoMachine
     /// <summary>Whether its last handle is closed and no child needs it.</summary>
     public bool IsDying => _state.Record.State == VmoState.Dying;
 
-    /// <summary>The parent it was made with; None for a root.</summary>
+    /// <summary>The parent; None for a root, and when all that stood above are closed.</summary>
     public Koid Parent => _state.Record.Meta.Parent;
 
     /// <summary>Whether anything lies under its top layer.</summary>

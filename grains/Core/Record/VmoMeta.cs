@@ -2,7 +2,7 @@ using VmoCluster.Core.Encoding;
 
 namespace VmoCluster.Core.Record;
 
-/// <summary>What a VMO is from its creation on and never changes.</summary>
+/// <summary>What a VMO is from its creation on. Only the parent of a snapshot changes: when that is closed, to the parent of that.</summary>
 /// <param name="Koid">Its number.</param>
 /// <param name="Kind">How it hangs on its parent.</param>
 /// <param name="Parent">None for a root.</param>
@@ -12,7 +12,9 @@ namespace VmoCluster.Core.Record;
 /// <param name="CreatedMs">Unix milliseconds.</param>
 /// <param name="RootOffset">Where in its root it begins, in bytes: the sum of all offsets on the way, which may not pass 2^64.</param>
 /// <param name="Source">Whose pages it shows, if that is not its parent or itself.</param>
-public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset, VmoOptions Options, string Tenant, long CreatedMs, ulong RootOffset = 0, PageSource? Source = null)
+/// <param name="Generation">How many VMOs its line counts from the root it was made under to it; that of a child is one more.</param>
+/// <param name="ParentGeneration">That of the parent, 0 without one: whoever is nearer to the root has the lower one.</param>
+public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset, VmoOptions Options, string Tenant, long CreatedMs, ulong RootOffset = 0, PageSource? Source = null, uint Generation = 1, uint ParentGeneration = 0)
 {
     public bool IsResizable => (Options & VmoOptions.NonResizable) == 0;
 
@@ -31,7 +33,7 @@ public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset,
     public byte[] Encode()
     {
         var writer = new FieldWriter(64);
-        writer.Byte(Source is null ? (byte)1 : (byte)2);
+        writer.Byte(Source is null ? (byte)3 : (byte)4);
         writer.UInt64(Koid.Value);
         writer.Byte((byte)Kind);
         writer.Varint(Parent.Value);
@@ -40,6 +42,8 @@ public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset,
         writer.Text(Tenant);
         writer.Varint((ulong)CreatedMs);
         writer.Varint(RootOffset);
+        writer.Varint(Generation);
+        writer.Varint(ParentGeneration);
         if (Source is { } source)
         {
             writer.Varint(source.Vmo.Value);
@@ -55,10 +59,14 @@ public sealed record VmoMeta(Koid Koid, VmoKind Kind, Koid Parent, ulong Offset,
     {
         var reader = new FieldReader(value);
         var format = reader.Byte();
-        if (format is not (1 or 2))
-            throw new InvalidDataException($"a VMO's meta field has format {format}, this is for formats 1 and 2");
+        if (format is not (3 or 4))
+            throw new InvalidDataException($"a VMO's meta field has format {format}, this is for formats 3 and 4");
         var meta = new VmoMeta(
-            new(reader.UInt64()), (VmoKind)reader.Byte(), new(reader.Varint()), reader.Varint(), (VmoOptions)reader.Varint(), reader.Text(), (long)reader.Varint(), reader.Varint());
-        return format == 1 ? meta : meta with { Source = new(new(reader.Varint()), reader.Varint(), reader.Varint(), reader.Byte() == 1) };
+            new(reader.UInt64()), (VmoKind)reader.Byte(), new(reader.Varint()), reader.Varint(), (VmoOptions)reader.Varint(), reader.Text(), (long)reader.Varint(), reader.Varint())
+        {
+            Generation = checked((uint)reader.Varint()),
+            ParentGeneration = checked((uint)reader.Varint()),
+        };
+        return format == 3 ? meta : meta with { Source = new(new(reader.Varint()), reader.Varint(), reader.Varint(), reader.Byte() == 1) };
     }
 }

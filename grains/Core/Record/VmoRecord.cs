@@ -26,7 +26,7 @@ public enum VmoState : byte
 /// </summary>
 public sealed class VmoRecord
 {
-    public required VmoMeta Meta { get; init; }
+    public required VmoMeta Meta { get; set; }
     public required LayerId Top { get; set; }
     public required ulong Seq { get; set; }
     public string Name { get; set; } = "";

@@ -190,7 +190,7 @@ public sealed class SimFamily
         // A pin is asked about every few seconds until an answer comes through.
         for (int quiet = 0, rounds = 0; (quiet < 5 && rounds < 40) || (HasPins && rounds < 200);)
         {
-            Assert.True(++effects < 500_000, "the family never comes to rest");
+            Assert.True(++effects < effectsMost, "the family never comes to rest");
             if (RunOne())
             {
                 quiet = 0;
