@@ -44,7 +44,8 @@ public static class FaultPoint
     private static IEnumerable<string> Names =>
     [
         "create", "child", "acquire", "release", "commit.write", "commit.clone", "commit.top", "commit.freeze", "commit.cloned", "commit.hold", "commit.handle", "commit.kin", "commit.ghost", "commit.dying",
-        "unlink", "drop", "erase", "tell.rehome", "tell.usergone", "tell.alone", "tell.aliasfence", "tell.pin", "tell.ispinned", "tell.unpin", "forward", "grant", "recall", "note", "clear", "renew", "letter.done",
+        "commit.fold", "commit.past", "commit.absorb", "commit.turn", "commit.told",
+        "unlink", "drop", "erase", "tell.rehome", "tell.usergone", "tell.alone", "tell.reparent", "tell.aliasfence", "tell.pin", "tell.ispinned", "tell.unpin", "forward", "grant", "recall", "note", "clear", "renew", "letter.done",
     ];
 
     private static HashSet<string> Known { get; } = [.. All.Select(place => place.Split(':')[0])];

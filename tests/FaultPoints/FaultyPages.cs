@@ -97,13 +97,30 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
     private static string NameOf(StoreCommit commit)
     {
         if (commit.Target == CommitTarget.Layer)
-            return commit.IsNew ? "commit.top" : Find(commit, FieldNames.Frozen) is not null ? "commit.freeze" : "commit.write";
+            return NameOfLayers(commit);
         if (Find(commit, FieldNames.Intent) is { } intent)
             return intent.Length > 0 ? "commit.clone" : "commit.cloned";
         if (Find(commit, FieldNames.State) is { Length: 1 } state)
             return state.Span[0] == (byte)VmoState.Ghost ? "commit.ghost" : "commit.dying";
         return Find(commit, FieldNames.Children) is not null ? "commit.kin" : Find(commit, FieldNames.Holders) is not null ? "commit.hold" : "commit.handle";
     }
+
+    // A fold is fold (what was left over is listed; pages are copied) and past (it looks past what it was filled from). Taking over what a closed VMO holds is
+    // absorb (the layer is made), turn (others look through it), fold, past, and told (the closed one knows).
+    private static string NameOfLayers(StoreCommit commit)
+    {
+        if (commit.IsNew)
+            return commit.Layer.IsAbsorbed ? "commit.absorb" : "commit.top";
+        if (Find(commit, FieldNames.Frozen) is not null)
+            return "commit.freeze";
+        if (Find(commit, FieldNames.Left) is { Length: 0 })
+            return "commit.told";
+        if (Find(commit, FieldNames.Folded) is not null || Find(commit, FieldNames.Left) is not null)
+            return "commit.past";
+        return Event(commit, "fold=1"u8) ? "commit.fold" : Event(commit, "absorb=1"u8) ? "commit.turn" : "commit.write";
+    }
+
+    private static bool Event(StoreCommit commit, ReadOnlySpan<byte> what) => Find(commit, FieldNames.Event) is { } said && said.Span.IndexOf(what) >= 0;
 
     private static ReadOnlyMemory<byte>? Find(StoreCommit commit, ReadOnlyMemory<byte> name)
     {

@@ -226,10 +226,13 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
         {
             if (children[i] is null)
                 Find("unknown-child", $"child {koids[i]}", $"VMO {koids[i]} is said to be a child and is not there");
-            else if (!await IsAboveAsync(children[i]!.Meta.Parent))
+            else if (!IsHandedOver(record, children[i]!) && !await IsAboveAsync(children[i]!.Meta.Parent))
                 Find("unknown-child", $"child {koids[i]}", $"VMO {koids[i]} is said to be a child and is one of VMO {children[i]!.Meta.Parent}");
         }
     }
+
+    // Told by a closed VMO to report beyond it, which then strikes it off.
+    private static bool IsHandedOver(VmoRecord closed, VmoRecord child) => closed.State == VmoState.Dying && child.Meta.ParentGeneration < closed.Meta.Generation;
 
     // Whether a child of that parent is this VMO's: it is the parent, or the parents between are closed.
     private async Task<bool> IsAboveAsync(Koid parent)

@@ -17,7 +17,7 @@ using Xunit.Abstractions;
 namespace VmoCluster.Cluster.Tests.Nodes;
 
 /// <summary>
-/// P3, P4, P9 when a silo dies at any step of what takes several: creation, every kind of clone, close, re-homing, taking over, handing over, renewal and letters.
+/// P3, P4, P9 when a silo dies at any step of what takes several: creation, every kind of clone, close, re-homing, folding, taking over, handing over, renewal and letters.
 /// Families live on two silos; one of them kills itself at a named place, the clients go on with the other. Everything that was answered Ok must be so, and at the end
 /// a scrub finds nothing and nothing is left in the store.
 /// </summary>
@@ -62,6 +62,13 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
         write v12 3p 1p fill 4
         dup v12 v12.1 Read|Write|GetProperty
         read v7 0 32p
+        write v10 0 2p fill 5
+        clone v10: v19 snapshot 0 32p
+        close v19   # folded
+        write v10 1p 2p fill 6
+        clone v10: v20 snapshot 0 32p
+        write v20 1p 1p fill 9
+        close v10   # v20 takes over what it held
         close v9
         close v2   # v12 is v1's child from here on
         close v3   # a ghost, for v13
@@ -79,6 +86,7 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
     [Theory]
     [InlineData("birth")]
     [InlineData("death")]
+    [InlineData("folding")]
     [InlineData("ownership")]
     [InlineData("changes")]
     public async Task A_silo_that_dies_at_any_named_place_loses_nothing_and_leaves_nothing_behind(string protocol)
@@ -105,10 +113,14 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
         Assert.True(wrong.IsEmpty, string.Join("\n\n", wrong));
     }
 
+    private static readonly string[] Folding = ["commit.fold", "commit.past", "commit.absorb", "commit.turn", "commit.told"];
+
     private static string ProtocolOf(string point) => point.Split('.', ':')[0] switch
     {
         "create" or "child" => "birth",
         "commit" when point.Contains("clone", StringComparison.Ordinal) || point.Contains("top", StringComparison.Ordinal) || point.Contains("freeze", StringComparison.Ordinal) => "birth",
+        "commit" when Folding.Any(step => point.StartsWith(step, StringComparison.Ordinal)) => "folding",
+        "tell" when point.Contains("reparent", StringComparison.Ordinal) || point.Contains("alone", StringComparison.Ordinal) => "folding",
         "unlink" or "drop" or "erase" or "clear" => "death",
         "commit" when point.Contains("ghost", StringComparison.Ordinal) || point.Contains("dying", StringComparison.Ordinal) => "death",
         "tell" when !point.Contains("fence", StringComparison.Ordinal) => "death",
