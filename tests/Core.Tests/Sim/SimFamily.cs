@@ -45,6 +45,9 @@ public sealed class SimFamily
     /// <summary>In how many of a hundred tellings among kin the answer is lost.</summary>
     public int LostPercent { get; set; }
 
+    /// <summary>In how many of a hundred tellings among kin the message comes a second time, long after.</summary>
+    public int RepeatPercent { get; set; }
+
     /// <summary>Walks over live ancestors for a snapshot so far, and those of them that asked ancestors to hold still.</summary>
     public int Walks { get; private set; }
 
@@ -536,6 +539,8 @@ public sealed class SimFamily
                 outcome = new(VmoStatus.Io, "lost");
             Step(koid, new KinTold(tell, outcome), machine);
         };
+        if (_random.Next(100) < RepeatPercent)
+            _late.Add((_random.Next(1, 200), () => Deliver(tell.Target, new(), at => new KinInput(at, tell.Message))));
         Deliver(tell.Target, ticket, at => new KinInput(at, tell.Message));
     }
 
