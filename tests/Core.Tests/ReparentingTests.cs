@@ -10,12 +10,12 @@ public class ReparentingTests
 {
     private const ulong Page = Limits.PageBytes;
 
-    private static readonly long Iterations = long.TryParse(Environment.GetEnvironmentVariable("VMO_ITERATIONS"), out var iterations) ? iterations : 200;
+    private static readonly long Iterations = long.TryParse(Environment.GetEnvironmentVariable("VMO_ITERATIONS"), out var iterations) ? iterations : 300;
 
     public sealed record Act(string Kind, int Who, int Effects);
 
     private static readonly Gen<Act> AnyAct = Gen.Select(
-        Gen.Frequency((8, Gen.Const("snapshot")), (2, Gen.Const("write")), (7, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle"))), Gen.Int[0, 1000], Gen.Int[0, 40])
+        Gen.Frequency((8, Gen.Const("snapshot")), (2, Gen.Const("write")), (7, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle"))), Gen.Int[0, 1000], Gen.Frequency((2, Gen.Int[0, 3]), (1, Gen.Int[0, 40])))
         .Select((kind, who, effects) => new Act(kind, who, effects));
 
     private sealed record Member(VmoHandle Handle, Member? Parent)
