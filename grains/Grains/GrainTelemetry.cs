@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using VmoCluster.Core.Live;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 
@@ -18,6 +19,10 @@ public sealed class GrainTelemetry : IDisposable
 
     private static readonly Counter<long> CommitPages = Telemetry.Meter.CreateCounter<long>("vmo.commit.pages", "{page}", "Pages with bytes in commits that were applied.");
 
+    private static readonly Histogram<double> RecallDuration = Telemetry.Meter.CreateHistogram<double>(
+        "vmo.recall.duration", "s", "Time to take back from all silos what they may show of a VMO, before it changes that.",
+        advice: new() { HistogramBucketBoundaries = [0.00001, 0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15] });
+
     private static readonly Counter<long> BlobsUnlinked = Telemetry.Meter.CreateCounter<long>("vmo.blobs.unlinked", "{blob}", "Blobs freed because no slot names them.");
 
     private static readonly Counter<long> InvariantsBroken = Telemetry.Meter.CreateCounter<long>("vmo.invariants.broken", "{failure}", "Beliefs of ours that turned out false; the activation was ended. Each is a bug.");
@@ -26,7 +31,7 @@ public sealed class GrainTelemetry : IDisposable
     private long _activations;
     private long _queued;
 
-    public GrainTelemetry(PageCache cache, MapBudget maps)
+    public GrainTelemetry(PageCache cache, MapBudget maps, HeldGrants grants)
     {
         _meter.CreateObservableUpDownCounter("vmo.activations", () => Volatile.Read(ref _activations), "{vmo}", "VMOs in memory on this silo.");
         _meter.CreateObservableUpDownCounter("vmo.calls.queued", () => Volatile.Read(ref _queued), "{call}", "Changes waiting in the queues of this silo's VMOs.");
@@ -34,6 +39,8 @@ public sealed class GrainTelemetry : IDisposable
         _meter.CreateObservableCounter("vmo.cache.misses", () => cache.Misses, "{page}", "Pages looked for in memory and not found.");
         _meter.CreateObservableUpDownCounter("vmo.cache.bytes", () => cache.Bytes, "By", "Bytes of pages in memory.");
         _meter.CreateObservableUpDownCounter("vmo.map.bytes", () => maps.Held, "By", "Bytes of slot maps in memory.");
+        _meter.CreateObservableUpDownCounter("vmo.grant.bytes", () => grants.Bytes, "By", "Bytes of what this silo may show of live parents.");
+        _meter.CreateObservableCounter("vmo.grants.trimmed", () => grants.Trimmed, "{grant}", "Grants this silo gave up to keep within their bytes; they are asked for again.");
     }
 
     /// <summary>Counts VMOs in memory.</summary>
@@ -116,6 +123,10 @@ public sealed class GrainTelemetry : IDisposable
 
     /// <summary>A target's name in metrics and spans.</summary>
     public static string NameOf(CommitTarget target) => target == CommitTarget.Record ? "record" : "layer";
+
+    /// <summary>What other silos hold of a VMO was taken back, or could not be from all.</summary>
+    public static void Recalled(Outcome outcome, long started) =>
+        RecallDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, new KeyValuePair<string, object?>("vmo.status", outcome.Status.ToZxName()));
 
     /// <summary>Blobs were freed.</summary>
     public static void Unlinked(long blobs) => BlobsUnlinked.Add(blobs);

@@ -44,7 +44,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         while (!walk.Need.IsNone)
         {
             var vmo = walk.Need;
-            var mark = grants.Mark(vmo);
+            var mark = grants.Mark();
             var reply = await PinAsync(vmo, gather.Call);
             // An answer that a recall has overtaken may be older than that recall.
             walk.Take(reply, reply is { Outcome.IsOk: true, IsTorn: false } ? grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, reply), mark, []) : null);
@@ -111,7 +111,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         {
             if (grants.Find(vmo, extent, mine) is { } held)
                 return (held, Outcome.Ok);
-            var (mark, gone) = (grants.Mark(vmo), grants.Gone);
+            var (mark, gone) = (grants.Mark(), grants.Gone);
             GrantReply reply;
             try
             {

@@ -11,4 +11,11 @@ public sealed class VmoGrainOptions
     /// scattered. Over it, VMOs give back extents they have not used of late and load them again when they need them.
     /// </summary>
     public long MapBytes { get; set; } = 512L << 20;
+
+    /// <summary>
+    /// Bytes of what live ancestors have granted this silo to show, and of the views made of it, shared by all VMOs of the silo: about a
+    /// kilobyte an ancestor and extent, and 40 bytes a page that it shows. Over it, what was not looked at of late is given up and asked for again when it is needed;
+    /// a view through a thousand ancestors needs all their grants at once. At least 16 MiB.
+    /// </summary>
+    public long GrantBytes { get; set; } = 128L << 20;
 }

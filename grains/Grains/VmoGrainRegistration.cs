@@ -16,7 +16,7 @@ public static class VmoGrainRegistration
         services.AddSingleton(new PageCache(options.PageCacheBytes));
         services.AddSingleton(new MapBudget(options.MapBytes));
         services.AddSingleton<FrozenMaps>();
-        services.AddSingleton<HeldGrants>();
+        services.AddSingleton(new HeldGrants(options.GrantBytes));
         services.AddSingleton<LiveViews>();
         services.AddSingleton<GrantHolders>();
         services.AddSingleton<Kin>();

@@ -133,6 +133,9 @@ internal sealed class VmoShell : IDisposable
                 case Recall recall:
                     _ = RecallAsync(recall);
                     break;
+                case FindDead find:
+                    _ = FindAsync(find);
+                    break;
                 case LoadFields load:
                     _ = LoadAsync(load);
                     break;
@@ -266,10 +269,25 @@ internal sealed class VmoShell : IDisposable
 
     private async Task RecallAsync(Recall recall)
     {
+        var started = Stopwatch.GetTimestamp();
         var outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Extents);
+        GrainTelemetry.Recalled(outcome, started);
         if (!outcome.IsOk)
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "taking back what other silos hold", outcome.Message ?? "");
         Feed(new RecallDone(recall, outcome));
+    }
+
+    private async Task FindAsync(FindDead find)
+    {
+        try
+        {
+            var alive = await _services.Sessions.ReadSessionsAsync(_stopped);
+            Feed(new DeadFound(find, [.. find.Sessions.Where(session => !alive.ContainsKey(session))]));
+        }
+        catch (Exception exception) when (TryExplain(exception, out _))
+        {
+            Feed(new DeadFound(find, []));
+        }
     }
 
     private async Task LoadAsync(LoadFields load)

@@ -35,7 +35,7 @@ public static class VmoClusterHosting
             .AddSingleton<ILetterDuty, SiloDuty>();
         services.AddSingleton(new SessionKeeperOptions($"{options.SiloName} {Environment.MachineName} pid {Environment.ProcessId}", store.IsOurs));
         services.AddSingleton<NodeHealth>();
-        services.AddVmoGrains(new() { PageCacheBytes = options.PageCacheBytes, MapBytes = options.MapBytes });
+        services.AddVmoGrains(new() { PageCacheBytes = options.PageCacheBytes, MapBytes = options.MapBytes, GrantBytes = options.GrantBytes });
         services.AddSingleton<WakeVmo>(provider =>
         {
             var grains = provider.GetRequiredService<IGrainFactory>();

@@ -13,6 +13,10 @@ var benchmarks = new Dictionary<string, Func<BenchmarkOptions, Report, Task>>(St
     ["embedded"] = EmbeddedBenchmark.RunAsync,
     ["clones"] = CloneBenchmark.RunAsync,
     ["depth"] = DepthBenchmark.RunAsync,
+    ["births"] = BirthBenchmark.RunAsync,
+    ["fan-out"] = FanOutBenchmark.RunAsync,
+    ["idle-clones"] = FamilyMemoryBenchmark.RunAsync,
+    ["folds"] = FoldBenchmark.RunAsync,
 };
 var names = new List<string>();
 var options = new BenchmarkOptions();

@@ -29,6 +29,11 @@ public class FamilyAgainstModelTests
         (9, Gen.Const("write")), (2, Gen.Const("read")), (4, Gen.Const("zero")), (5, Gen.Const("decommit")), (2, Gen.Const("commit")), (4, Gen.Const("resize")),
         (1, Gen.Const("snapshot")), (2, Gen.Const("live")), (1, Gen.Const("reference")), (1, Gen.Const("close")), (8, Gen.Const("churn")), (8, Gen.Const("succeed")), (1, Gen.Const("crash")), (3, Gen.Const("settle")), (1, Gen.Const("trim")));
 
+    // Mostly what goes through live parents.
+    private static readonly Gen<Act> Looking = Acts(
+        (9, Gen.Const("write")), (16, Gen.Const("read")), (2, Gen.Const("zero")), (2, Gen.Const("decommit")), (2, Gen.Const("resize")),
+        (2, Gen.Const("snapshot")), (8, Gen.Const("live")), (1, Gen.Const("close")), (1, Gen.Const("crash")), (1, Gen.Const("settle")), (1, Gen.Const("trim")));
+
     [Fact]
     public void A_snapshot_is_a_copy_and_a_live_clone_follows_whatever_is_done_to_either_side() =>
         AnyAct.Array[1, 60].Select(Gen.Int[0, 1 << 20]).Sample((acts, seed) => Run(acts, seed, unknownPercent: 0), iter: Iterations);
@@ -41,13 +46,30 @@ public class FamilyAgainstModelTests
     public void Nothing_changes_that_when_layers_are_folded() =>
         Churning.Array[1, 80].Select(Gen.Int[0, 1 << 20], Gen.Bool).Sample((acts, seed, isLossy) => Run(acts, seed, isLossy ? 20 : 0), iter: Iterations);
 
+    [Fact]
+    public void Nothing_changes_that_when_silos_give_up_grants_at_any_time()
+    {
+        var trimmed = 0L;
+        Looking.Array[20, 100].Select(Gen.Int[0, 1 << 20], Gen.Bool).Sample(
+            (acts, seed, isLossy) =>
+            {
+                var family = new SimFamily(seed) { TrimPercent = 10, UnknownPercent = isLossy ? 20 : 0, LostPercent = isLossy ? 20 : 0 };
+                Run(acts, family, rootPages: 600);
+                Interlocked.Add(ref trimmed, family.GrantsTrimmed);
+            },
+            iter: Iterations);
+        Assert.True(trimmed > Iterations, $"only {trimmed} grants were given up in {Iterations} families");
+    }
+
     private static Gen<Act> Acts(params (int, IGen<string>)[] kinds) =>
         Gen.Select(Gen.Frequency(kinds), Gen.Int[0, 1000], Place, Length, Gen.Byte).Select((kind, who, a, b, fill) => new Act(kind, who, a, b, fill));
 
-    private static void Run(Act[] acts, int seed, int unknownPercent)
+    private static void Run(Act[] acts, int seed, int unknownPercent) =>
+        Run(acts, new SimFamily(seed) { UnknownPercent = unknownPercent, LostPercent = unknownPercent });
+
+    private static void Run(Act[] acts, SimFamily family, ulong rootPages = 64)
     {
-        var family = new SimFamily(seed) { UnknownPercent = unknownPercent, LostPercent = unknownPercent };
-        var members = new List<(VmoHandle Handle, ModelMember Model)> { (family.CreateRoot(64 * Page), new(64 * Page, [], 0)) };
+        var members = new List<(VmoHandle Handle, ModelMember Model)> { (family.CreateRoot(rootPages * Page), new(rootPages * Page, [], 0)) };
         foreach (var act in acts)
         {
             if (members.Count == 0)
@@ -70,7 +92,7 @@ public class FamilyAgainstModelTests
         Assert.True(!family.Store.Koids.Any(), family.Describe());
         Assert.Empty(family.Store.Layers);
         Assert.Equal(0, family.RecallsWaiting);
-        if (unknownPercent == 0 && !acts.Any(act => act.Kind == "crash"))
+        if (family.UnknownPercent == 0 && !acts.Any(act => act.Kind == "crash"))
             Assert.Equal(0, family.Store.BlobCount);
     }
 

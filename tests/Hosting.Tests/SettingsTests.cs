@@ -99,6 +99,7 @@ public sealed class SettingsTests
     [InlineData("--page-cache", "-1")]
     [InlineData("--page-cache", "1024")]
     [InlineData("--map-cache", "9999999TiB")]
+    [InlineData("--grant-cache", "1MiB")]
     [InlineData("--durability", "replicas:0")]
     [InlineData("--durability", "always")]
     [InlineData("--log-level", "3")]

@@ -44,6 +44,12 @@ public sealed class Grant
 
     public bool IsRecalled => _isRecalled;
 
+    /// <summary>Bytes of memory it takes, about.</summary>
+    public int MemoryBytes => 400 + Shown.MemoryBytes;
+
+    /// <summary>When it was last asked for, by the count of its holder, who guards it.</summary>
+    internal long Touched { get; set; }
+
     /// <summary>What a commit enters that relies on this grant alone, and not on a view.</summary>
     internal Gate Gate { get; } = new();
 
@@ -60,6 +66,31 @@ public sealed class Grant
             waits.RemoveAll(wait => wait.IsCompleted);
             return _recall = Task.WhenAll(waits);
         }
+    }
+
+    /// <summary>The views made of it that somebody still has.</summary>
+    internal List<LiveView> Views()
+    {
+        lock (_views)
+        {
+            var views = new List<LiveView>(_views.Count);
+            foreach (var (_, reference) in _views)
+            {
+                if (reference.TryGetTarget(out var view))
+                    views.Add(view);
+            }
+
+            return views;
+        }
+    }
+
+    /// <summary>When it, or a view made of it, was last used; now, if the view was since somebody asked.</summary>
+    internal long UsedAt(long now)
+    {
+        var used = Touched;
+        foreach (var view in Views())
+            used = Math.Max(used, view.UsedAt(now));
+        return used;
     }
 
     internal bool TryAdd(Gate gate, WeakReference<LiveView> view)

@@ -4,19 +4,39 @@ namespace VmoCluster.Core.Live;
 
 /// <summary>
 /// The grants a silo holds, and the views made of them. Thread-safe. A recall may overtake the answer to a request that was under way when it
-/// came: such an answer is dropped, because the VMO may not know of it any more.
+/// came: such an answer is dropped, because the VMO may not know of it any more. Over its bytes the silo gives up what it has not looked at of
+/// late. Nobody is told: the VMO goes on to believe that it is held, and a recall of what is not held is done at once, or when those have left
+/// who were inside its gates.
 /// </summary>
 public sealed class HeldGrants : ILiveViews
 {
+    private const int GoneMax = 16;
+
+    private readonly long _bytesMax;
+    private readonly int _keptMin;
+    private readonly int _recallsMax;
     private readonly Lock _lock = new();
     private readonly Dictionary<(Koid Vmo, ulong Extent), Grant> _grants = [];
+
+    // Every one is valid: it goes with the first of its grants.
     private readonly Dictionary<(Koid Vmo, ulong Extent), LiveView> _views = [];
+
+    // The number of each VMO's last recall; of those that are not in here it is at most _forgotten.
     private readonly Dictionary<Koid, long> _recalls = [];
+    private long _forgotten;
+    private long _count;
 
     // Grants given up by this silo itself while somebody was inside their gates.
     private readonly List<(Koid Vmo, Task Left)> _leaving = [];
     private readonly List<LayerId> _gone = [];
-    private long _count;
+    private long _bytes;
+    private long _turn;
+    private long _trimmed;
+
+    /// <param name="bytesMax">Bytes that grants and views may take. One view needs the grants of all ancestors it goes through at once.</param>
+    /// <param name="keptMin">So many grants, those asked for last, are held however many bytes they are, or no view would ever come about.</param>
+    /// <param name="recallsMax">VMOs whose last recall is known by itself; beyond, an answer may be dropped that nothing has overtaken, and is asked for again.</param>
+    public HeldGrants(long bytesMax, int keptMin = 64, int recallsMax = 16_384) => (_bytesMax, _keptMin, _recallsMax) = (bytesMax, keptMin, recallsMax);
 
     /// <summary>Grants held.</summary>
     public int Count
@@ -28,11 +48,39 @@ public sealed class HeldGrants : ILiveViews
         }
     }
 
+    /// <summary>Bytes that grants and views take.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (_lock)
+                return _bytes;
+        }
+    }
+
+    /// <summary>Grants given up so far because they were too many bytes.</summary>
+    public long Trimmed => Volatile.Read(ref _trimmed);
+
+    /// <summary>VMOs whose last recall is known by itself.</summary>
+    public int RecallsKnown
+    {
+        get
+        {
+            lock (_lock)
+                return _recalls.Count;
+        }
+    }
+
     /// <inheritdoc/>
     public bool TryGet(Koid parent, ulong extent, ulong session, out LiveView view)
     {
         lock (_lock)
-            return _views.TryGetValue((parent, extent), out view!) && view.IsValid && view.Session == session;
+        {
+            if (!_views.TryGetValue((parent, extent), out view!) || !view.IsValid || view.Session != session)
+                return false;
+            view.Touch();
+            return true;
+        }
     }
 
     /// <summary>Layers that have gone of late: whoever is asked for a grant is told, as it may not know yet.</summary>
@@ -54,12 +102,8 @@ public sealed class HeldGrants : ILiveViews
                 _gone.Add(gone);
             if (_gone.Count > GoneMax)
                 _gone.RemoveAt(0);
-            // Every view of a grant ends with it, or a recall would miss them; and a recall still waits for whoever is inside a gate.
-            foreach (var (key, grant) in _grants.Where(pair => pair.Value.Shown.Names(gone)).ToArray())
-            {
-                Leave(key.Vmo, grant.RecallAsync());
-                _grants.Remove(key);
-            }
+            foreach (var grant in _grants.Values.Where(grant => grant.Shown.Names(gone)).ToArray())
+                GiveUp(grant);
         }
     }
 
@@ -67,14 +111,19 @@ public sealed class HeldGrants : ILiveViews
     public Grant? Find(Koid vmo, ulong extent, ulong session)
     {
         lock (_lock)
-            return _grants.TryGetValue((vmo, extent), out var grant) && !grant.IsRecalled && grant.Session == session ? grant : null;
+        {
+            if (!_grants.TryGetValue((vmo, extent), out var grant) || grant.IsRecalled || grant.Session != session)
+                return null;
+            grant.Touched = ++_turn;
+            return grant;
+        }
     }
 
     /// <summary>To be asked before a grant is requested, and given back with its answer.</summary>
-    public long Mark(Koid vmo)
+    public long Mark()
     {
         lock (_lock)
-            return _recalls.GetValueOrDefault(vmo);
+            return _count;
     }
 
     /// <summary>
@@ -88,17 +137,20 @@ public sealed class HeldGrants : ILiveViews
     {
         lock (_lock)
         {
-            if (_recalls.GetValueOrDefault(grant.Vmo) != mark || _gone.Exists(layer => !told.Contains(layer) && grant.Shown.Names(layer)))
+            if (_recalls.GetValueOrDefault(grant.Vmo, _forgotten) > mark || _gone.Exists(layer => !told.Contains(layer) && grant.Shown.Names(layer)))
                 return null;
-            var key = (grant.Vmo, grant.Extent);
-            if (_grants.TryGetValue(key, out var held))
+            if (_grants.TryGetValue((grant.Vmo, grant.Extent), out var held))
             {
                 if (!held.IsRecalled && held.Session == grant.Session)
                     return held;
-                Leave(key.Vmo, held.RecallAsync());
+                GiveUp(held);
             }
 
-            return _grants[key] = grant;
+            grant.Touched = ++_turn;
+            _grants.Add((grant.Vmo, grant.Extent), grant);
+            _bytes += grant.MemoryBytes;
+            Trim();
+            return grant;
         }
     }
 
@@ -107,9 +159,15 @@ public sealed class HeldGrants : ILiveViews
     {
         lock (_lock)
         {
-            if (_views.Count >= ViewsMax)
-                _views.Clear();
-            _views[(parent, extent)] = view;
+            if (_views.TryGetValue((parent, extent), out var other))
+                Remove(other);
+            // Whoever removes one of its grants does so here, under the lock, and has ended it before.
+            if (!view.IsValid)
+                return;
+            view.Key = (parent, extent);
+            _views.Add((parent, extent), view);
+            _bytes += view.MemoryBytes;
+            Trim();
         }
     }
 
@@ -120,16 +178,14 @@ public sealed class HeldGrants : ILiveViews
         lock (_lock)
         {
             _recalls[vmo] = ++_count;
+            ForgetRecalls();
             _leaving.RemoveAll(leaving => leaving.Left.IsCompleted);
             waits.AddRange(_leaving.Where(leaving => leaving.Vmo == vmo).Select(leaving => leaving.Left));
             var keys = extents is null
                 ? _grants.Keys.Where(key => key.Vmo == vmo).ToList()
                 : [.. extents.Select(extent => (vmo, extent)).Where(_grants.ContainsKey)];
             foreach (var key in keys)
-            {
-                waits.Add(_grants[key].RecallAsync());
-                _grants.Remove(key);
-            }
+                waits.Add(RemoveAsync(_grants[key]));
         }
 
         return Task.WhenAll(waits);
@@ -140,20 +196,81 @@ public sealed class HeldGrants : ILiveViews
     {
         lock (_lock)
         {
-            foreach (var (key, grant) in _grants.Where(pair => pair.Value.Session == session).ToArray())
-            {
-                _ = grant.RecallAsync();
-                _grants.Remove(key);
-            }
+            foreach (var grant in _grants.Values.Where(grant => grant.Session == session).ToArray())
+                _ = RemoveAsync(grant);
         }
     }
 
-    private void Leave(Koid vmo, Task left)
+    // Every view of a grant ends with it, or a recall would miss them.
+    private Task RemoveAsync(Grant grant)
     {
-        if (!left.IsCompleted)
-            _leaving.Add((vmo, left));
+        foreach (var view in grant.Views())
+            Remove(view);
+        if (_grants.Remove((grant.Vmo, grant.Extent)))
+            _bytes -= grant.MemoryBytes;
+        return grant.RecallAsync();
     }
 
-    private const int ViewsMax = 100_000;
-    private const int GoneMax = 16;
+    private void Remove(LiveView view)
+    {
+        if (view.Key is { } key && _views.TryGetValue(key, out var held) && ReferenceEquals(held, view))
+        {
+            _views.Remove(key);
+            _bytes -= view.MemoryBytes;
+        }
+    }
+
+    // Not asked for: a recall that comes later still waits for whoever is inside a gate.
+    private void GiveUp(Grant grant)
+    {
+        var left = RemoveAsync(grant);
+        _leaving.RemoveAll(leaving => leaving.Left.IsCompleted);
+        if (!left.IsCompleted)
+            _leaving.Add((grant.Vmo, left));
+    }
+
+    /// <summary>Gives up grants until at most so many bytes are held, or so many grants are left.</summary>
+    public void Trim(long bytes, int kept)
+    {
+        lock (_lock)
+            TrimTo(bytes, kept);
+    }
+
+    // Down to three quarters, so that not each new one pays for it.
+    private void Trim()
+    {
+        if (_bytes > _bytesMax && _grants.Count > _keptMin)
+            TrimTo(_bytesMax / 4 * 3, _keptMin);
+    }
+
+    // First goes the half that was asked for longest ago, in the order in which it, and views made of it, were last looked at: whoever asks
+    // ancestor after ancestor has not looked at anything yet, and must come to an end.
+    private void TrimTo(long bytes, int kept)
+    {
+        _turn++;
+        var grants = _grants.Values.OrderBy(grant => grant.Touched).ToArray();
+        var older = grants[..(grants.Length / 2)];
+        Array.Sort(Array.ConvertAll(older, grant => grant.UsedAt(_turn)), grants, 0, older.Length);
+        foreach (var view in _views.Values)
+            view.See(_turn);
+        for (var i = 0; i < grants.Length - kept && _bytes > bytes; i++)
+        {
+            GiveUp(grants[i]);
+            _trimmed++;
+        }
+    }
+
+    // The older half goes: what was asked for before the newest of them is taken for overtaken from now on.
+    private void ForgetRecalls()
+    {
+        if (_recalls.Count <= _recallsMax)
+            return;
+        var numbers = _recalls.Values.Order().ToArray();
+        _forgotten = numbers[numbers.Length / 2];
+        foreach (var (vmo, number) in _recalls.ToArray())
+        {
+            if (number <= _forgotten)
+                _recalls.Remove(vmo);
+        }
+    }
 }

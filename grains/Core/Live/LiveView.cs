@@ -11,6 +11,10 @@ public sealed class LiveView : IGates
 {
     private readonly Gate _gate = new();
 
+    // Set where it is looked at, on any thread; the holder of its grants takes it into account now and then.
+    private volatile bool _isUsed;
+    private long _seen;
+
     private LiveView(FrozenExtent shown, ulong session) => (Shown, Session) = (shown, session);
 
     /// <summary>What it shows.</summary>
@@ -20,6 +24,12 @@ public sealed class LiveView : IGates
     public ulong Session { get; }
 
     public bool IsValid => !_gate.IsClosed;
+
+    /// <summary>Bytes of memory it takes, about.</summary>
+    public int MemoryBytes => 400 + Shown.MemoryBytes;
+
+    /// <summary>Where its holder has it, who guards this; null: nowhere yet.</summary>
+    internal (Koid Parent, ulong Extent)? Key { get; set; }
 
     /// <summary>A view of what grants show together. Null: one of them was recalled meanwhile.</summary>
     public static LiveView? Of(IEnumerable<Grant> grants, FrozenExtent shown, ulong session)
@@ -36,6 +46,19 @@ public sealed class LiveView : IGates
 
         return view.IsValid ? view : null;
     }
+
+    /// <summary>It is looked at.</summary>
+    internal void Touch()
+    {
+        if (!_isUsed)
+            _isUsed = true;
+    }
+
+    /// <summary>When it was last looked at, by its holder's count: now, if it was since <see cref="See"/>.</summary>
+    internal long UsedAt(long now) => _isUsed ? now : _seen;
+
+    /// <summary>Takes note of when it was last looked at.</summary>
+    internal void See(long now) => (_seen, _isUsed) = (UsedAt(now), false);
 
     /// <summary>Enters its gate: until it is left no ancestor changes what it shows. False: it is not true any more.</summary>
     public bool TryEnter() => _gate.TryEnter();

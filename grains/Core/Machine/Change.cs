@@ -96,10 +96,15 @@ internal sealed class KinChange(KinMessage message, Instant now) : Change(defaul
     public KinMessage Message { get; } = message;
 }
 
-/// <summary>A silo's session that will hold grants: in the record before the first.</summary>
-internal sealed class HolderChange(ulong session, Instant now) : Change(default, CommitTarget.Record, "holder", now)
+/// <summary>A silo's session that will hold grants: in the record before the first. Or those that are dead and can hold none any more.</summary>
+/// <param name="session">The session; 0 for none.</param>
+/// <param name="dead">Sessions to be struck off.</param>
+/// <param name="now">The present.</param>
+internal sealed class HolderChange(ulong session, IReadOnlyList<ulong> dead, Instant now) : Change(default, CommitTarget.Record, "holder", now)
 {
     public ulong Session { get; } = session;
+
+    public IReadOnlyList<ulong> Dead { get; } = dead;
 
     /// <summary>Told when it has come to an end, either way.</summary>
     public required Action Done { get; init; }

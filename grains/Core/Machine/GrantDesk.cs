@@ -16,6 +16,12 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     private const int WaitingMax = 4096;
     private const int GoneMax = 1024;
 
+    /// <summary>Extents whose holders are known one by one; beyond, all of them may hold anything, and the next change asks back everything.</summary>
+    private const int ExtentsMax = 4096;
+
+    /// <summary>Sessions in the record up to which nobody asks whether they live.</summary>
+    private const int HoldersMin = 8;
+
     private readonly Dictionary<ulong, HashSet<ulong>> _holders = [];
     private readonly List<PendingGrant> _waiting = [];
     private readonly HashSet<LayerId> _gone = [];
@@ -27,6 +33,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     private readonly HashSet<ulong> _unknown = [.. state.Record.Holders];
     private Recall? _recall;
     private bool _isRegistering;
+    private FindDead? _find;
 
     // Until then no change asks the whole VMO back. One batch of changes at least goes between two such times.
     private long _heldUntilMs;
@@ -54,7 +61,11 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     }
 
     /// <summary>A silo asks for a pin and the whole VMO.</summary>
-    public void Pin(Ticket ticket, PinCall call) => queue.Enqueue(new PinChange(call, ticket, state.Now) { IsInternal = true, Done = Pinned }, _ => { });
+    public void Pin(Ticket ticket, PinCall call)
+    {
+        LookForDead(call.Session);
+        queue.Enqueue(new PinChange(call, ticket, state.Now) { IsInternal = true, Done = Pinned }, _ => { });
+    }
 
     /// <summary>When a change that was held back may be made.</summary>
     public long HeldUntilMs => _heldUntilMs > state.Now.MonotonicMs ? _heldUntilMs : long.MaxValue;
@@ -143,9 +154,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         }
         else if (outcome.IsOk)
         {
-            if (!_holders.TryGetValue(Grant.Whole, out var holders))
-                _holders.Add(Grant.Whole, holders = []);
-            holders.Add(change.Call.Session);
+            Note(Grant.Whole, change.Call.Session);
             if (change.Call.IsHeld && _mayHold)
                 (_heldUntilMs, _heldFor, _mayHold) = (state.Now.MonotonicMs + Limits.MomentHoldMs, (change.Call.Asker, change.Call.Stamp), false);
         }
@@ -165,10 +174,56 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         if (!_isRegistering)
         {
             _isRegistering = true;
-            queue.Enqueue(new HolderChange(session, state.Now) { IsInternal = true, Done = () => _isRegistering = false }, _ => { });
+            LookForDead(session);
+            queue.Enqueue(new HolderChange(session, [], state.Now) { IsInternal = true, Done = () => _isRegistering = false }, _ => { });
         }
 
         return false;
+    }
+
+    // Silos come and go, and each has a new session: when one is added to many, those that have died since are looked for. So there are never
+    // many more in the record than silos alive.
+    private void LookForDead(ulong added)
+    {
+        if (_find is not null || state.Record.Holders.Count < HoldersMin || state.Record.Holders.Contains(added))
+            return;
+        _find = new([.. state.Record.Holders]);
+        state.Effects.Add(_find);
+    }
+
+    /// <summary>Which sessions are dead. That is final, so they hold nothing now or later.</summary>
+    public void Found(DeadFound input)
+    {
+        if (!ReferenceEquals(input.Find, _find))
+            return;
+        _find = null;
+        if (input.Dead.Count == 0)
+            return;
+        _unknown.ExceptWith(input.Dead);
+        foreach (var (extent, sessions) in _holders.ToArray())
+        {
+            sessions.ExceptWith(input.Dead);
+            if (sessions.Count == 0)
+                _holders.Remove(extent);
+        }
+
+        queue.Enqueue(new HolderChange(0, input.Dead, state.Now) { IsInternal = true, Done = () => { } }, _ => { });
+    }
+
+    private void Note(ulong extent, ulong session)
+    {
+        if (!_holders.TryGetValue(extent, out var sessions))
+        {
+            if (_holders.Count >= ExtentsMax)
+            {
+                _unknown.UnionWith(_holders.Values.SelectMany(held => held));
+                _holders.Clear();
+            }
+
+            _holders.Add(extent, sessions = []);
+        }
+
+        sessions.Add(session);
     }
 
     private sealed class PendingGrant(GrantDesk desk, Ticket ticket, GrantCall call) : ILoadWaiter
@@ -215,9 +270,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         var builder = new FrozenExtent.Builder();
         for (var i = 0; i < Limits.ExtentPages && first + (ulong)i < size; i++)
             builder.Set(i, state.Sight.SeeOwnStack(first + (ulong)i));
-        if (!_holders.TryGetValue(call.Extent, out var holders))
-            _holders.Add(call.Extent, holders = []);
-        holders.Add(call.Session);
+        Note(call.Extent, call.Session);
         var isLive = state.Record.Meta.Kind == VmoKind.Live;
         state.Effects.Add(new Answer(ticket, new GrantReply
         {

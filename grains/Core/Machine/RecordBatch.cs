@@ -104,7 +104,7 @@ internal sealed class RecordBatch
             HeardChange heard => Heard(heard),
             CallChange { Call: OperatorHandleCall call } => OperatorHandle(call),
             KinChange kin => Kin(kin.Message),
-            HolderChange holder => AddHolder(holder.Session),
+            HolderChange holder => Holders(holder),
             PinChange pin => Pin(pin),
             CallChange { Call: CloneCall call } => Clone(call),
             CallChange { Call: ReplaceCall call } => Replace(call),
@@ -375,11 +375,16 @@ internal sealed class RecordBatch
 
     private static Outcome TooManyPins { get; } = new(VmoStatus.ShouldWait, $"{Limits.PinsPerVmoMax} pins of the VMO's layers wait to be confirmed, the most", 500);
 
-    private (Outcome Outcome, VmoReply? Reply, ulong Result) AddHolder(ulong session)
+    private (Outcome Outcome, VmoReply? Reply, ulong Result) Holders(HolderChange change)
     {
-        (_holders ??= [.. _record.Holders]).Add(session);
+        if (change.Session != 0)
+            AddHolder(change.Session);
+        if (change.Dead.Any((_holders ?? _record.Holders).Contains))
+            (_holders ??= [.. _record.Holders]).ExceptWith(change.Dead);
         return (Outcome.Ok, null, 0);
     }
+
+    private void AddHolder(ulong session) => (_holders ??= [.. _record.Holders]).Add(session);
 
     private Children Without(Koid child) => _children.Contains(child) ? _children.Without(child) : _children;
 

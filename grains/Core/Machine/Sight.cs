@@ -226,6 +226,7 @@ internal sealed class Sight(MachineState state)
             _views[extent] = view;
         }
 
+        view.Touch();
         _used.Add(view);
         return true;
     }

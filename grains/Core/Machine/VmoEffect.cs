@@ -40,6 +40,9 @@ public sealed record Gather(Koid First, PinCall Call, IReadOnlyList<LiveLevel> K
 /// <param name="Extents">Which extents; null for all.</param>
 public sealed record Recall(IReadOnlyList<ulong> Sessions, IReadOnlyCollection<ulong>? Extents) : VmoEffect;
 
+/// <summary>Ask which of some silos' sessions are dead. Result: <see cref="DeadFound"/>.</summary>
+public sealed record FindDead(IReadOnlyList<ulong> Sessions) : VmoEffect;
+
 /// <summary>Read fields of a frozen layer. Result: <see cref="FieldsLoaded"/>.</summary>
 public sealed record LoadFields(LayerId Layer, IReadOnlyList<ReadOnlyMemory<byte>> Names) : VmoEffect
 {

@@ -89,5 +89,8 @@ public sealed record GrantInput(Ticket Ticket, GrantCall Call) : VmoInput;
 /// <summary>All silos asked have given back what they held; or not all.</summary>
 public sealed record RecallDone(Recall Recall, Outcome Outcome) : VmoInput;
 
+/// <summary>Those of the sessions that are dead, for ever; none also where nobody could be asked.</summary>
+public sealed record DeadFound(FindDead Find, IReadOnlyList<ulong> Dead) : VmoInput;
+
 /// <summary>The answer to a call that was handed on; one that did not get through, or about which nothing is known, is Io.</summary>
 public sealed record ForwardDone(SendForward Forward, ForwardReply Reply) : VmoInput;

@@ -243,6 +243,9 @@ public sealed class VmoMachine
             case RecallDone recalled:
                 _grants.Recalled(recalled);
                 break;
+            case DeadFound found:
+                _grants.Found(found);
+                break;
             case FieldsLoaded fields:
                 fields.Load.Then?.Invoke(fields.Found, fields.Outcome);
                 break;

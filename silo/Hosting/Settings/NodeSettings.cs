@@ -42,6 +42,7 @@ internal static class NodeSettings
         new("ClusterId", "--cluster-id", "TEXT", "Orleans cluster id (made from the store's id)", Text((o, v) => o.ClusterId = v)),
         new("PageCache", "--page-cache", "BYTES", "memory for pages (64MiB)", BytesOf(1 << 20, (o, v) => o.PageCacheBytes = v)),
         new("MapCache", "--map-cache", "BYTES", "memory for slot maps (128MiB)", BytesOf(1 << 20, (o, v) => o.MapBytes = v)),
+        new("GrantCache", "--grant-cache", "BYTES", "memory for what live parents show (128MiB)", BytesOf(16 << 20, (o, v) => o.GrantBytes = v)),
         new("EmbeddedMemory", "--embedded-memory", "BYTES", "memory of the embedded store; older data is on disk (256MiB)", BytesOf(64 << 20, (o, v) => o.EmbeddedBytes = v)),
         new("OperatorFile", "--operator-file", "FILE", "operator's credential, created if absent (DIR/operator)", Text((o, v) => o.OperatorFile = v)),
         new("AllowUnauthenticated", "--allow-unauthenticated", "", "listen beyond loopback although nobody is authenticated (no)", (o, v) =>

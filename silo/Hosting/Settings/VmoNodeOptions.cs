@@ -71,6 +71,10 @@ public sealed class VmoNodeOptions
     /// where pages lie side by side, 450 where they are scattered. What is over it is loaded again when it is needed.</summary>
     public long MapBytes { get; set; } = 128L << 20;
 
+    /// <summary>Bytes of what live ancestors on any silo have granted this one to show, all VMOs together. Default 128 MiB; about a kilobyte an ancestor
+    /// and MiB of it that is looked at, and 40 bytes a page that it shows. What is over it is asked for again when it is needed.</summary>
+    public long GrantBytes { get; set; } = 128L << 20;
+
     /// <summary>Bytes of data the embedded store holds in memory; older data is read from its folder. Default 256 MiB. Not used with Redis.</summary>
     public long EmbeddedBytes { get; set; } = 256L << 20;
 

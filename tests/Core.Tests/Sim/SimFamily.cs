@@ -28,6 +28,8 @@ public sealed class SimFamily
     private ulong _secrets;
     private ulong _sessions = 6;
 
+    /// <param name="seed">Of all that is left to chance.</param>
+    /// <param name="cachePages">Pages that each silo keeps.</param>
     public SimFamily(int seed, int cachePages = 16)
     {
         (_random, _cachePages) = (new(seed), cachePages);
@@ -47,6 +49,12 @@ public sealed class SimFamily
 
     /// <summary>In how many of a hundred tellings among kin the message comes a second time, long after.</summary>
     public int RepeatPercent { get; set; }
+
+    /// <summary>Before how many of a hundred things that happen a silo gives up grants, as many as its bytes might ask of it.</summary>
+    public int TrimPercent { get; set; }
+
+    /// <summary>Grants that the silos of today have given up because they were too many.</summary>
+    public long GrantsTrimmed => _silos.Sum(silo => silo.Grants.Trimmed);
 
     /// <summary>Walks over live ancestors for a snapshot so far, and those of them that asked ancestors to hold still.</summary>
     public int Walks { get; private set; }
@@ -238,7 +246,7 @@ public sealed class SimFamily
         WakeAll();
     }
 
-    private SimSilo NewSilo() => new(++_sessions, _cachePages, Budget);
+    private SimSilo NewSilo() => new(++_sessions, _cachePages, Budget, new(long.MaxValue, recallsMax: 4));
 
     /// <summary>Somebody looks after every VMO, as the heirs of sessions do.</summary>
     public void WakeAll()
@@ -304,6 +312,8 @@ public sealed class SimFamily
     /// <summary>Lets one of the things under way happen. False: nothing can without time.</summary>
     public bool RunOne()
     {
+        if (TrimPercent > 0 && _random.Next(100) < TrimPercent)
+            _silos[_random.Next(SiloCount)].Grants.Trim(0, _random.Next(4));
         for (var i = _late.Count - 1; i >= 0; i--)
         {
             if (_late[i].After > 0)
@@ -380,6 +390,9 @@ public sealed class SimFamily
                     Step(koid, new RecallDone(recall, Outcome.Ok), machine);
                     return true;
                 });
+                break;
+            case FindDead find:
+                Step(koid, new DeadFound(find, [.. find.Sessions.Where(session => Array.TrueForAll(_silos, silo => silo.Session != session))]), machine);
                 break;
             case LoadFields load:
                 Step(koid, new FieldsLoaded(load, Store.LoadLayer(load.Layer, load.Names), Outcome.Ok));
@@ -465,7 +478,7 @@ public sealed class SimFamily
             if (grants[i] is not null)
                 continue;
             missing++;
-            var (mark, gone) = (silo.Grants.Mark(vmo), silo.Grants.Gone);
+            var (mark, gone) = (silo.Grants.Mark(), silo.Grants.Gone);
             var ticket = new SimTicket { Lost = new GrantReply { Outcome = new(VmoStatus.Io, "lost") } };
             ticket.Replied = reply => _tasks.Add(() =>
             {
@@ -503,7 +516,7 @@ public sealed class SimFamily
         }
 
         var vmo = walk.Need;
-        var mark = silo.Grants.Mark(vmo);
+        var mark = silo.Grants.Mark();
         var ticket = new SimTicket { Lost = new PinReply { Outcome = new(VmoStatus.Io, "lost") } };
         ticket.Replied = reply => _tasks.Add(() =>
         {

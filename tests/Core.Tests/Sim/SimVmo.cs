@@ -49,7 +49,7 @@ public sealed class SimVmo
     public SimStore Store { get; } = new();
     public SimCache Cache { get; private set; }
     public SimBudget Budget { get; } = new();
-    public SiloMemory Memory => new(Cache, Budget, new SimMaps(), new Live.HeldGrants());
+    public SiloMemory Memory => new(Cache, Budget, new SimMaps(), new Live.HeldGrants(0));
     public VmoMachine Machine { get; private set; }
     public HandleSecret Secret { get; }
     public long Milliseconds { get; set; } = 1_700_000_000_000;

@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using VmoCluster.Client;
+using VmoCluster.Harness;
+using VmoCluster.OrleansClient;
+
+namespace VmoCluster.Benchmarks;
+
+/// <summary>Families spread over three silos on one machine and one redis-server: warm reads at depth, writes to a parent that everybody reads through.</summary>
+internal static class FanOutBenchmark
+{
+    private const int Depth = 1000;
+    private const int Fan = 1000;
+    private const int Readers = 12;
+
+    public static async Task RunAsync(BenchmarkOptions options, Report report)
+    {
+        await using var redis = await RedisServer.StartAsync(["appendonly yes", "appendfsync everysec", "save \"\""]);
+        await using var cluster = await SiloCluster.StartAsync(3, new() { HasGateway = true }, redis);
+        await using var client = await ConnectAsync(redis, joined: false);
+        await using var joined = await ConnectAsync(redis, joined: true);
+        foreach (var kind in new[] { VmoKind.Snapshot, VmoKind.Live })
+            await DeepAsync(options, report, client, joined, kind);
+        await FanAsync(options, report, cluster, client);
+    }
+
+    // Orleans puts each VMO where it likes: two thirds of the ancestors lie on other silos than the reader, and the readers on all three.
+    private static async Task DeepAsync(BenchmarkOptions options, Report report, VmoClient client, VmoClient joined, VmoKind kind)
+    {
+        var root = await RootAsync(client);
+        var leaf = root;
+        for (var level = 1; level < Depth; level++)
+        {
+            leaf = await leaf.CloneAsync(kind);
+            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Page(level));
+        }
+
+        var (flat, deep) = (new List<Vmo>(), new List<Vmo>());
+        for (var i = 0; i < Readers; i++)
+        {
+            var last = await leaf.CloneAsync(kind);
+            await last.WriteAsync(61 * Limits.PageBytes, Page(i));
+            deep.Add(joined.Open(last.Handle));
+            flat.Add(joined.Open((await RootAsync(client)).Handle));
+        }
+
+        var (deepRates, flatRates) = (new List<double>(), new List<double>());
+        for (var run = 0; run < options.Runs; run++)
+        {
+            flatRates.Add(await RateAsync(flat, options.Seconds));
+            deepRates.Add(await RateAsync(deep, options.Seconds));
+        }
+
+        report.Rate($"4 KiB warm reads of {Readers} VMOs at depth {Depth:N0}, {kind}, three silos, 32 callers, joined", Load.Median(deepRates), $"of {Readers} at depth 0", Load.Median(flatRates), 0.9);
+    }
+
+    private static async Task FanAsync(BenchmarkOptions options, Report report, SiloCluster cluster, VmoClient client)
+    {
+        var parent = await client.CreateAsync(1 << 20);
+        var alone = new List<double>();
+        for (var i = 0; i < 200; i++)
+            alone.Add(await MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
+        var hotAlone = await Load.RateAsync(1, options.Seconds, (_, _) => parent.WriteAsync(0, new byte[] { 1 }));
+        var clones = await parent.CloneManyAsync(Fan, VmoKind.Live);
+        await Load.ForAsync(32, Fan, async n => await clones[(int)n].ReadAsync(0, new byte[1]));
+        var recalled = new List<double>();
+        var before = await RecallsAsync(cluster);
+        for (var i = 0; i < 20 * options.Runs; i++)
+        {
+            await Load.ForAsync(32, Fan, async n =>
+            {
+                var read = new byte[1];
+                await clones[(int)n].ReadAsync(0, read);
+                if (i > 0 && read[0] != (byte)(i + 99))
+                    throw new InvalidOperationException($"clone {n} shows {read[0]} after {i + 99} was written to its parent");
+            });
+            recalled.Add(await MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)(i + 100) })));
+        }
+
+        var after = await RecallsAsync(cluster);
+        var ratio = Load.Median(recalled) / Load.Median(alone);
+        report.Add($"write to a parent when {Fan:N0} live clones on three silos have just read the extent, p50 of {recalled.Count}", $"{Load.Median(recalled):F2} ms",
+            $"without clones {Load.Median(alone):F2} ms", $"{ratio:F2} x", ratio < 5 ? "below 5 x" : "below 5 x: short");
+        report.Add("its recall, as the parent's silo sees it, mean", $"{1000 * (after.Seconds - before.Seconds) / (after.Count - before.Count):F2} ms of {after.Count - before.Count:F0}");
+        var (reads, isWriting) = (0L, true);
+        var readers = Task.WhenAll(Enumerable.Range(0, 8).Select(reader => Task.Run(async () =>
+        {
+            var random = new Random(reader);
+            while (Volatile.Read(ref isWriting))
+            {
+                await clones[random.Next(Fan)].ReadAsync(0, new byte[1]);
+                Interlocked.Increment(ref reads);
+            }
+        })));
+        var started = Stopwatch.GetTimestamp();
+        var hot = await Load.RateAsync(1, options.Seconds, (_, _) => parent.WriteAsync(0, new byte[] { 2 }));
+        Volatile.Write(ref isWriting, false);
+        await readers;
+        report.Add($"one writer in a loop, while 8 readers read its page through {Fan:N0} live clones on three silos", $"{hot:N0} writes/s, {reads / Stopwatch.GetElapsedTime(started).TotalSeconds:N0} reads/s",
+            $"the writer without clones {hotAlone:N0} /s", $"{hot / hotAlone:F2} x");
+    }
+
+    private static async Task<(double Seconds, double Count)> RecallsAsync(SiloCluster cluster)
+    {
+        var (seconds, count) = (0.0, 0.0);
+        foreach (var silo in cluster.Silos)
+        {
+            seconds += await SiloFigures.SumAsync(silo, "vmo_recall_duration_seconds_sum");
+            count += await SiloFigures.SumAsync(silo, "vmo_recall_duration_seconds_count");
+        }
+
+        return (seconds, count);
+    }
+
+    private static async Task<Vmo> RootAsync(VmoClient client)
+    {
+        var root = await client.CreateAsync(1 << 20);
+        for (var page = 0; page < 256; page += 64)
+            await root.WriteAsync((ulong)page * Limits.PageBytes, Page(page + 1));
+        return root;
+    }
+
+    private static Task<double> RateAsync(List<Vmo> vmos, int seconds) => Load.RateAsync(
+        32, seconds, async (caller, random) => await vmos[caller % vmos.Count].ReadAsync((ulong)random.Next(256) * Limits.PageBytes, new byte[Limits.PageBytes]));
+
+    private static Task<VmoClient> ConnectAsync(RedisServer redis, bool joined) =>
+        OrleansVmoClient.ConnectAsync(new() { Redis = redis.Configuration }, new() { JoinCalls = joined, Deadline = TimeSpan.FromSeconds(60) });
+
+    private static async Task<double> MillisecondsAsync(Func<Task> work)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await work();
+        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+    }
+
+    private static byte[] Page(int seed)
+    {
+        var page = new byte[Limits.PageBytes];
+        new Random(seed).NextBytes(page);
+        return page;
+    }
+}

@@ -1,0 +1,110 @@
+using VmoCluster.Core.Family;
+using VmoCluster.Core.Live;
+
+namespace VmoCluster.Core.Tests;
+
+/// <summary>P11, P2: what a silo holds of live parents is bounded, and what it gives up by itself is taken back all the same.</summary>
+public class HeldGrantsTests
+{
+    private const ulong Session = 7;
+    private static readonly Koid Parent = new(1);
+
+    [Fact]
+    public void Grants_and_views_stay_within_their_bytes_and_those_used_last_stay()
+    {
+        var held = new HeldGrants(bytesMax: 100_000, keptMin: 4);
+        for (var extent = 0ul; extent < 10_000; extent++)
+        {
+            View(held, extent);
+            Assert.True(held.Bytes <= 100_000, $"{held.Bytes} bytes after {extent + 1} views");
+            // This one is looked at all the time.
+            Assert.True(held.TryGet(Parent, 0, Session, out _), $"the view in use was given up after {extent + 1} others");
+        }
+
+        Assert.True(held.Trimmed > 9000);
+        Assert.True(held.TryGet(Parent, 9999, Session, out _));
+        Assert.False(held.TryGet(Parent, 5000, Session, out _));
+    }
+
+    [Fact]
+    public void However_few_bytes_there_are_a_view_through_as_many_ancestors_as_are_kept_comes_about()
+    {
+        var held = new HeldGrants(bytesMax: 0, keptMin: 5);
+        for (var round = 0ul; round < 10; round++)
+        {
+            var walk = new LiveWalk(Parent, round);
+            for (var level = 1ul; walk.Needs.Count > 0; level++)
+                walk.Take([held.Accept(Grant(new(level), round, level < 5 ? new(level + 1) : Koid.None), held.Mark(), [])!]);
+            Assert.NotNull(walk.Compose(Session));
+            Assert.Equal(5, held.Count);
+        }
+    }
+
+    [Fact]
+    public void A_view_ends_with_a_grant_that_was_given_up()
+    {
+        var held = new HeldGrants(bytesMax: 0, keptMin: 1);
+        var view = View(held, 0);
+        View(held, 1);
+        Assert.False(view.IsValid);
+        Assert.Null(held.Find(Parent, 0, Session));
+    }
+
+    [Fact]
+    public async Task A_recall_waits_for_those_inside_the_gate_of_what_was_given_up()
+    {
+        var held = new HeldGrants(bytesMax: 0, keptMin: 1);
+        var view = View(held, 0);
+        Assert.True(view.TryEnter());
+        View(held, 1);
+        var recall = held.RecallAsync(Parent, [0]);
+        Assert.False(recall.IsCompleted);
+        view.Leave();
+        await recall.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void Nothing_is_kept_of_what_was_recalled()
+    {
+        var held = new HeldGrants(bytesMax: 1 << 20);
+        for (var extent = 0ul; extent < 100; extent++)
+            View(held, extent);
+        Assert.True(held.RecallAsync(Parent, null).IsCompleted);
+        Assert.Equal((0, 0), (held.Count, held.Bytes));
+        View(held, 1);
+        held.Lose(Session);
+        Assert.Equal((0, 0), (held.Count, held.Bytes));
+    }
+
+    [Fact]
+    public void The_count_of_recalls_is_bounded_and_still_drops_every_answer_that_one_has_overtaken()
+    {
+        var held = new HeldGrants(bytesMax: 1 << 20, recallsMax: 10);
+        var mark = held.Mark();
+        for (var vmo = 1ul; vmo <= 1000; vmo++)
+        {
+            held.RecallAsync(new(vmo), null);
+            Assert.True(held.RecallsKnown <= 10, $"{held.RecallsKnown} recalls are known");
+        }
+
+        for (var vmo = 1ul; vmo <= 1000; vmo++)
+            Assert.Null(held.Accept(Grant(new(vmo), 0), mark, []));
+        // What was asked for since is taken, whether its last recall is known or forgotten.
+        Assert.NotNull(held.Accept(Grant(new(1), 0), held.Mark(), []));
+        Assert.NotNull(held.Accept(Grant(new(1000), 0), held.Mark(), []));
+    }
+
+    private static LiveView View(HeldGrants held, ulong extent)
+    {
+        var walk = new LiveWalk(Parent, extent);
+        walk.Take([held.Accept(Grant(Parent, extent), held.Mark(), [])!]);
+        var view = walk.Compose(Session)!;
+        held.Put(Parent, extent, view);
+        return view;
+    }
+
+    private static Grant Grant(Koid vmo, ulong extent, Koid parent = default) => new()
+    {
+        Vmo = vmo, Extent = extent, Session = Session, Shown = FrozenExtent.Empty, Size = ulong.MaxValue, Parent = parent, ParentOffset = 0,
+    };
+}
