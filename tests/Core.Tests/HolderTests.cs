@@ -46,6 +46,26 @@ public class HolderTests
     }
 
     [Fact]
+    public void Of_a_VMO_that_is_held_in_very_many_extents_all_is_asked_back()
+    {
+        const ulong Extent = Page * Limits.ExtentPages;
+        var family = new SimFamily(6);
+        var parent = family.CreateRoot(5000 * Extent);
+        var clone = family.Clone(parent, 1, new CloneSpec { Size = 5000 * Extent }).Handles[0];
+        for (var extent = 0ul; extent < 5000; extent++)
+            Assert.Equal(0, family.Read(clone, extent * Extent, 1).Data[0]);
+        var before = family.WholeRecalls;
+        foreach (var extent in new ulong[] { 0, 4999, 17 })
+        {
+            Assert.Equal(Outcome.Ok, family.Write(parent, extent * Extent, [1]));
+            Assert.Equal(1, family.Read(clone, extent * Extent, 1).Data[0]);
+        }
+
+        // Once: from then on it is known again who holds what.
+        Assert.Equal(1, family.WholeRecalls - before);
+    }
+
+    [Fact]
     public void A_change_asks_the_silos_that_live_after_the_dead_were_struck_off()
     {
         var family = new SimFamily(5);

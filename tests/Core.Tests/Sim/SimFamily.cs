@@ -69,6 +69,9 @@ public sealed class SimFamily
         return first;
     }
 
+    /// <summary>Recalls so far of all that silos hold of a VMO.</summary>
+    public int WholeRecalls { get; private set; }
+
     /// <summary>Recalls that wait for somebody to leave a gate.</summary>
     public int RecallsWaiting { get; private set; }
 
@@ -381,6 +384,7 @@ public sealed class SimFamily
             case Recall recall:
                 var recalls = _silos.Where(silo => recall.Sessions.Contains(silo.Session)).Select(silo => (Silo: silo, Done: silo.Grants.RecallAsync(koid, recall.Extents))).ToList();
                 RecallsWaiting++;
+                WholeRecalls += recall.Extents is null ? 1 : 0;
                 _tasks.Add(() =>
                 {
                     // What a dead silo had sent is fenced off: nobody waits for its gates.
