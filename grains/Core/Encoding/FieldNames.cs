@@ -24,6 +24,7 @@ public static class FieldNames
     public static ReadOnlyMemory<byte> Next { get; } = "next"u8.ToArray();
     public static ReadOnlyMemory<byte> Folded { get; } = "folded"u8.ToArray();
     public static ReadOnlyMemory<byte> Left { get; } = "left"u8.ToArray();
+    public static ReadOnlyMemory<byte> Hidden { get; } = "hide"u8.ToArray();
     public static ReadOnlyMemory<byte> Children { get; } = "kids"u8.ToArray();
     public static ReadOnlyMemory<byte> Holders { get; } = "hold"u8.ToArray();
     public static ReadOnlyMemory<byte> Pins { get; } = "pins"u8.ToArray();

@@ -213,6 +213,8 @@ internal sealed class LayerBatch
         _isRelease = size < _size;
         if (size < _size)
             Clear(new(PageIndex.Of(size), (_size - size) / Limits.PageBytes));
+        else if (!TryLay(new(PageIndex.Of(_size), (size - _size) / Limits.PageBytes), null))
+            return Decide(change, TooManyRuns);
         // What a frozen layer shows beyond the lowest size is never seen again (semantics, rulings: regrow).
         _low = Math.Min(_low, size / Limits.PageBytes);
         _size = size;
@@ -277,13 +279,13 @@ internal sealed class LayerBatch
             if (Decided.Count > 0)
                 return false;
             var leaves = kind == RunKind.Zero ? _sight.HasBelow : _layer.Below.Under != 0;
-            if (leaves && !TryLay(pages, kind))
+            if (!TryLay(pages, leaves ? kind : null))
                 return Decide(change, TooManyRuns);
             _isClosed = true;
             _isRelease = edges == 0;
             Clear(pages);
-            if (leaves)
-                TryLay(pages, kind);
+            var isLaid = TryLay(pages, leaves ? kind : null);
+            Invariant.Holds(isLaid, "runs that could be laid before their range was cleared cannot be laid after");
             return Accept(change);
         }
 
@@ -292,7 +294,7 @@ internal sealed class LayerBatch
         for (var page = pages.First.Value; page < pages.End.Value; page++)
         {
             if (kind == RunKind.Through && _sight.HasBelow)
-                _images[page] = PageImage.Reveal;
+                _images[page] = IsHidden(page) ? PageImage.Hide : PageImage.Reveal;
             else if (_sight.IsLive || Now(page) is { IsCommitted: true } or { IsZero: false })
                 _images[page] = PageImage.Zeros(committed: false);
         }
@@ -384,13 +386,15 @@ internal sealed class LayerBatch
         return Accept(upkeep);
     }
 
-    // Every slot in the range goes. All of its extents are known.
+    // Every slot in the range goes, and what runs lie there. All of its extents are known.
     private void Clear(PageRange pages)
     {
         _bulk = pages;
+        // What lies there now may be laid again.
+        var fits = _runs.Count < Limits.RunsPerLayerMax;
         _runs = Runs.Without(_runs, pages);
         var leaves = _layer.Map.LeavesIn(pages).ToList();
-        if (leaves.Count > LeavesAtOnceMax && _runs.Count < Limits.RunsPerLayerMax)
+        if (leaves.Count > LeavesAtOnceMax && fits)
         {
             _runs.Add(new(pages, RunKind.Clearing, Version));
             _clearedByRun = pages;
@@ -408,8 +412,25 @@ internal sealed class LayerBatch
         }
     }
 
-    // Puts a run under the slots of a range, in place of those that lie there. False: there are too many.
-    private bool TryLay(PageRange pages, RunKind kind)
+    // Puts a run of a kind, if any, under the slots of a range, in place of those that lie there, and zeros where nothing below is ever shown. False: there are too many.
+    private bool TryLay(PageRange pages, RunKind? kind)
+    {
+        var before = _runs;
+        if (kind is { } laid)
+            Lay(pages, laid);
+        foreach (var range in kind is RunKind.Zero or RunKind.Committed ? [] : _record.Hidden)
+        {
+            if (range.Intersect(pages) is { IsEmpty: false } part)
+                Lay(part, RunKind.Zero);
+        }
+
+        if (_runs.Count <= Limits.RunsPerLayerMax)
+            return true;
+        _runs = before;
+        return false;
+    }
+
+    private void Lay(PageRange pages, RunKind kind)
     {
         var runs = Runs.Without(_runs, pages);
         var neighbours = runs.Where(run => run.Kind == kind && (run.Range.End == pages.First || run.Range.First == pages.End)).ToList();
@@ -421,10 +442,7 @@ internal sealed class LayerBatch
         }
 
         runs.Add(new(pages, kind, Version));
-        if (runs.Count > Limits.RunsPerLayerMax)
-            return false;
         _runs = runs;
-        return true;
     }
 
     private static Outcome TooManyRuns { get; } =
@@ -556,6 +574,8 @@ internal sealed class LayerBatch
                 SetSlot(page, default);
             else if (image.IsRevealed)
                 SettleRevealed(page);
+            else if (image.IsHidden)
+                SettleHidden(page);
             else
                 SettleZeros(page, image.IsCommitted);
         }
@@ -612,6 +632,16 @@ internal sealed class LayerBatch
         if (slot.State != wanted)
             SetSlot(page, isHidden ? Slot.Through(Version) : default);
     }
+
+    // Decommitted where nothing of what lies below is to be shown. It is not looked at either.
+    private void SettleHidden(ulong page)
+    {
+        var isLaid = LyingAt(page) == RunKind.Zero;
+        if (_layer.Map.SlotOf(page).State != (isLaid ? SlotState.Absent : SlotState.Zero))
+            SetSlot(page, isLaid ? default : Slot.Zero(Version));
+    }
+
+    private bool IsHidden(ulong page) => _record.Hidden.Any(range => range.Contains(new(page)));
 
     // Which run lies under the slot of a page; Clearing stands for none.
     private RunKind LyingAt(ulong page)
@@ -829,10 +859,13 @@ internal sealed class LayerBatch
     }
 
     /// <summary>What a page is within the batch. Bytes null and not zero: as stored. Kept: it stays in memory once it is durable.</summary>
-    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false, bool IsKept = false, bool IsRevealed = false, bool IsGone = false)
+    private readonly record struct PageImage(bool IsCommitted, ReadOnlyMemory<byte>? Bytes, byte[]? Own, bool IsZero = false, bool IsKept = false, bool IsRevealed = false, bool IsGone = false, bool IsHidden = false)
     {
         /// <summary>Decommitted: what lies under the own stack shows.</summary>
         public static PageImage Reveal => new(false, null, null, IsRevealed: true);
+
+        /// <summary>Decommitted where nothing below is ever shown.</summary>
+        public static PageImage Hide => new(false, null, null, IsZero: true, IsHidden: true);
 
         /// <summary>The slot is gone, and nothing is put in its place.</summary>
         public static PageImage Gone => new(false, null, null, IsZero: true, IsGone: true);

@@ -19,12 +19,14 @@ public sealed class VmoCreation
     private readonly Dictionary<string, string> _labels;
 
     private readonly Below _below;
+    private readonly IReadOnlyList<PageRange> _hidden;
     private readonly List<Run> _runs;
 
     private VmoCreation(
-        VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, Below below, List<Run> runs, RequestId request, long nowMs)
+        VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, Below below, IReadOnlyList<PageRange> hidden, RequestId request, long nowMs)
     {
-        (_meta, _handle, _name, _labels, _below, _runs) = (meta, handle, name, labels, below, runs);
+        (_meta, _handle, _name, _labels, _below, _hidden) = (meta, handle, name, labels, below, hidden);
+        _runs = [.. hidden.Select(range => new Run(range, RunKind.Zero, 1))];
         (Size, ContentSize) = (size, contentSize);
         _ring = _requests.Prepare(request.IsNone ? [] : [new(request, 0, (ulong)handle.Rights)], nowMs);
     }
@@ -46,7 +48,7 @@ public sealed class VmoCreation
     public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize, Size / Limits.PageBytes, _below, _runs);
 
     /// <summary>The record's fields.</summary>
-    public IReadOnlyList<StoreField> RecordFields => VmoRecord.NewFields(_meta, _name, _labels, _handle, _ring.Field);
+    public IReadOnlyList<StoreField> RecordFields => VmoRecord.NewFields(_meta, _name, _labels, _handle, _hidden, _ring.Field);
 
     /// <summary>What stands against a creation, whatever koid it gets; Ok if nothing (semantics 1.3: options, then size).</summary>
     public static Outcome Check(CreateCall call)
@@ -74,14 +76,14 @@ public sealed class VmoCreation
     /// <summary>A child, as its parent has decided it: the same whenever it is written.</summary>
     internal static VmoCreation Child(Birth birth) => new(
         birth.Meta, birth.Handle, birth.Name, [], birth.Size, birth.ContentSize, new(0, birth.Bases),
-        [.. birth.Zero.Select(range => new Run(range, RunKind.Zero, 1))], RequestId.None, birth.Meta.CreatedMs);
+        birth.Zero, RequestId.None, birth.Meta.CreatedMs);
 
     internal LayerHead ToLayer(IMapBudget budget) =>
         LayerHead.New(Layer, 1, Size, ContentSize, Size / Limits.PageBytes, _below, [.. _runs], budget);
 
     internal VmoRecord ToRecord()
     {
-        var record = new VmoRecord { Meta = _meta, Top = Layer, Seq = 1, Name = _name, Labels = _labels, NextHandle = _handle.Number + 1, Ring = _requests };
+        var record = new VmoRecord { Meta = _meta, Top = Layer, Seq = 1, Name = _name, Labels = _labels, Hidden = _hidden, NextHandle = _handle.Number + 1, Ring = _requests };
         record.Handles.Put(_handle);
         _requests.Publish(_ring);
         return record;

@@ -40,6 +40,9 @@ public sealed class VmoRecord
     /// <summary>Its children. Written first on a birth and last on a death, so the living are always among them.</summary>
     public Children Children { get; set; } = Children.None;
 
+    /// <summary>Pages at which it shows nothing of what lies below, whatever is decommitted. It never changes.</summary>
+    public IReadOnlyList<PageRange> Hidden { get; init; } = [];
+
     /// <summary>VMOs elsewhere that look through its frozen layers, by layer number.</summary>
     public Dictionary<uint, KoidSet> Users { get; } = [];
 
@@ -53,7 +56,7 @@ public sealed class VmoRecord
     public BirthIntent? Intent { get; set; }
 
     /// <summary>The fields a new VMO's record begins with.</summary>
-    public static List<StoreField> NewFields(VmoMeta meta, string name, IReadOnlyDictionary<string, string> labels, HandleEntry handle, StoreField ring)
+    public static List<StoreField> NewFields(VmoMeta meta, string name, IReadOnlyDictionary<string, string> labels, HandleEntry handle, IReadOnlyList<PageRange> hidden, StoreField ring)
     {
         var fields = new List<StoreField>
         {
@@ -68,6 +71,8 @@ public sealed class VmoRecord
         };
         if (labels.Count > 0)
             fields.Add(new(FieldNames.Labels, LabelCodec.Encode(labels)));
+        if (hidden.Count > 0)
+            fields.Add(new(FieldNames.Hidden, EncodeHidden(hidden)));
         return fields;
     }
 
@@ -81,6 +86,7 @@ public sealed class VmoRecord
         var ring = new RequestRing();
         HashSet<ulong> holders = [];
         var pins = Pins.None;
+        PageRange[] hidden = [];
         var (children, users, intent) = (Children.None, new Dictionary<uint, KoidSet>(), (BirthIntent?)null);
         foreach (var field in stored.Fields)
         {
@@ -111,6 +117,10 @@ public sealed class VmoRecord
             else if (key.SequenceEqual(FieldNames.Pins.Span))
             {
                 pins = Pins.Decode(value);
+            }
+            else if (key.SequenceEqual(FieldNames.Hidden.Span))
+            {
+                hidden = DecodeHidden(value);
             }
             else if (key.SequenceEqual(FieldNames.Intent.Span))
             {
@@ -163,6 +173,7 @@ public sealed class VmoRecord
             Children = children,
             Holders = holders,
             Pins = pins,
+            Hidden = hidden,
             Intent = intent,
         };
         foreach (var (number, set) in users)
@@ -203,6 +214,31 @@ public sealed class VmoRecord
         for (var left = reader.Count(); left > 0; left--)
             sessions.Add(reader.UInt64());
         return sessions;
+    }
+
+    private static byte[] EncodeHidden(IReadOnlyList<PageRange> hidden)
+    {
+        var writer = new FieldWriter(16 * hidden.Count);
+        writer.Byte(1);
+        writer.Varint((ulong)hidden.Count);
+        foreach (var range in hidden)
+        {
+            writer.Varint(range.First.Value);
+            writer.Varint(range.Count);
+        }
+
+        return writer.ToArray();
+    }
+
+    private static PageRange[] DecodeHidden(ReadOnlySpan<byte> value)
+    {
+        var reader = new FieldReader(value);
+        if (reader.Byte() is var format and not 1)
+            throw new InvalidDataException($"the pages a VMO does not show have format {format}, this is for format 1");
+        var hidden = new PageRange[reader.Count()];
+        for (var i = 0; i < hidden.Length; i++)
+            hidden[i] = new(new(reader.Varint()), reader.Varint());
+        return hidden;
     }
 
     private static KoidSet DecodeUsers(ReadOnlySpan<byte> value)

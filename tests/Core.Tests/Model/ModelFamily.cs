@@ -4,7 +4,7 @@ namespace VmoCluster.Core.Tests.Model;
 /// A VMO of a family, stupidly: what it has itself, and the parent's pages as they were (a snapshot copies them all) or as they are (a live clone asks). Zeros stand for
 /// whatever nobody has written.
 /// </summary>
-public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited, ulong limit, ModelMember? parent = null, ulong parentOffset = 0)
+public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited, ulong limit, ModelMember? parent = null, ulong parentOffset = 0, PageRange hidden = default)
 {
     public const ulong Page = Limits.PageBytes;
 
@@ -18,6 +18,8 @@ public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited,
     {
         if (_own.TryGetValue(page, out var own))
             return own;
+        if (hidden.Contains(new(page)))
+            return new byte[Page];
         if (parent is not null)
             return page + parentOffset < parent.Size / Page ? parent.PageAt(page + parentOffset) : new byte[Page];
         return page < _limit && inherited.TryGetValue(page, out var bytes) ? bytes : new byte[Page];
@@ -87,13 +89,13 @@ public sealed class ModelMember(ulong size, Dictionary<ulong, byte[]> inherited,
     public bool IsLive => parent is not null;
 
     /// <summary>A clone that shows this one's pages until it writes its own.</summary>
-    public ModelMember Live(ulong offset, ulong size) => new(size, [], 0, this, offset / Page);
+    public ModelMember Live(ulong offset, ulong size, PageRange hidden) => new(size, [], 0, this, offset / Page, hidden);
 
-    public ModelMember Snapshot(ulong offset, ulong size)
+    public ModelMember Snapshot(ulong offset, ulong size, PageRange hidden = default)
     {
         var copy = new Dictionary<ulong, byte[]>();
         for (var page = 0ul; page < size / Page && (offset / Page) + page < Size / Page; page++)
             copy[page] = PageAt((offset / Page) + page).ToArray();
-        return new(size, copy, size / Page);
+        return new(size, copy, size / Page, hidden: hidden);
     }
 }
