@@ -31,8 +31,12 @@ internal sealed class Load : IAsyncDisposable
             for (var c = 0; c < CallersPerVmo; c++)
             {
                 var (mine, random) = (clients[(v + c) % clients.Count].Open(vmo.Handle), new Random((v * CallersPerVmo) + c));
-                load._callers.Add(Task.Run(() => load.CallAsync(mine, random)));
+                load._callers.Add(Task.Run(() => load.CallAsync(random, (turn, offset, bytes) => load.OnceAsync(mine, turn, offset, bytes))));
             }
+
+            // What is changed is looked at through a clone, too.
+            var (clone, other) = (await vmo.CloneAsync(VmoKind.Live), new Random(v));
+            load._callers.Add(Task.Run(() => load.CallAsync(other, (_, offset, bytes) => clone.ReadAsync(offset, bytes, load._stop.Token))));
         }
 
         return load;
@@ -47,7 +51,7 @@ internal sealed class Load : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task CallAsync(Vmo vmo, Random random)
+    private async Task CallAsync(Random random, Func<int, ulong, byte[], Task> once)
     {
         var bytes = new byte[16 * 4096];
         for (var turn = 0; !_stop.IsCancellationRequested; turn++)
@@ -56,7 +60,7 @@ internal sealed class Load : IAsyncDisposable
             {
                 random.NextBytes(bytes);
                 var offset = (ulong)random.Next((int)VmoBytes - bytes.Length) & ~4095UL;
-                await OnceAsync(vmo, turn, offset, bytes);
+                await once(turn, offset, bytes);
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
