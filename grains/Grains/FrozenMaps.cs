@@ -96,26 +96,30 @@ public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
     // Null: a layer that was still looked through when the one over it was read is gone. What it said stands in that one now.
     private async Task<FrozenExtent?> WalkAsync(LayerId layer, ulong extent, bool isLast)
     {
-        var walk = new FrozenWalk(layer, extent);
-        while (walk.Needs.Count > 0)
+        var fetch = new FrozenFetch(layer, extent, this);
+        while (fetch.Next() is { Count: > 0 } round)
         {
-            var found = await Task.WhenAll(walk.Needs.Select(need => FindAsync(need.Layer, need.Extent)));
-            var lost = Array.FindIndex(found, item => item is { Part: null, Known: null });
-            if (lost >= 0 && isLast)
-                throw new InvalidDataException($"layer {walk.Needs[lost].Layer} is looked through and is not in the store");
-            if (lost >= 0)
-                return null;
-            walk.Take(found);
+            var needed = fetch.Needed;
+            var found = await Task.WhenAll(round.Select((part, i) => LoadPartAsync(part.Layer, part.Extent, isHint: i >= needed)));
+            if (fetch.TryTake(found, out var lost))
+                continue;
+            return isLast ? throw new InvalidDataException($"layer {lost} is looked through and is not in the store") : null;
         }
 
-        return walk.Compose();
+        return fetch.Compose();
     }
 
-    private async Task<(FrozenPart? Part, FrozenExtent? Known)> FindAsync(LayerId layer, ulong extent)
+    private async Task<StoredHash?> LoadPartAsync(LayerId layer, ulong extent, bool isHint)
     {
-        if (TryGet(layer, extent, out var known))
-            return (null, known);
-        return await store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), CancellationToken.None) is { } stored ? (FrozenPart.Decode(layer, extent, stored), null) : (null, null);
+        try
+        {
+            return await store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), CancellationToken.None);
+        }
+        catch (Exception exception) when (isHint && exception is StoreException or InvalidDataException)
+        {
+            // Nobody is known to need it. Who does, asks again and is told.
+            return null;
+        }
     }
 
     private void Put((LayerId Layer, ulong Extent) key, FrozenExtent shown)

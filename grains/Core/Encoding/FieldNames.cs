@@ -20,6 +20,7 @@ public static class FieldNames
     public static ReadOnlyMemory<byte> Garbage { get; } = "gc"u8.ToArray();
 
     public static ReadOnlyMemory<byte> Below { get; } = "below"u8.ToArray();
+    public static ReadOnlyMemory<byte> Lineage { get; } = "line"u8.ToArray();
     public static ReadOnlyMemory<byte> Frozen { get; } = "frozen"u8.ToArray();
     public static ReadOnlyMemory<byte> Next { get; } = "next"u8.ToArray();
     public static ReadOnlyMemory<byte> Folded { get; } = "folded"u8.ToArray();

@@ -14,6 +14,10 @@ public sealed record Below(uint Under, IReadOnlyList<BaseRef> Bases)
 
     public bool IsNothing => Under == 0 && Bases.Count == 0;
 
+    /// <summary>The first to be asked by a layer of this home that says nothing of a page; null: nobody.</summary>
+    public Ancestor? NextOf(Koid home) =>
+        Under != 0 ? new Ancestor(new(home, Under), 0) : Bases is [var first, ..] ? new Ancestor(first.Layer, first.Offset) : null;
+
     public byte[] Encode()
     {
         var writer = new FieldWriter(16 + (24 * Bases.Count));

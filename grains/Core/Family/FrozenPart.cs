@@ -11,6 +11,7 @@ public sealed class FrozenPart
     private readonly Leaf?[] _leaves = new Leaf?[Limits.ExtentLeaves];
     private readonly List<Run> _runs;
     private readonly ulong _first;
+    private bool? _asksBelow;
 
     private FrozenPart(LayerId id, ulong extent, Below below, ulong low, List<Run> runs)
     {
@@ -27,11 +28,23 @@ public sealed class FrozenPart
     /// <summary>The fields to load for an extent.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> NamesOf(ulong extent)
     {
-        var names = new ReadOnlyMemory<byte>[Limits.ExtentLeaves + 3];
+        var names = new ReadOnlyMemory<byte>[Limits.ExtentLeaves + 4];
         for (var i = 0; i < Limits.ExtentLeaves; i++)
             names[i] = FieldNames.Leaf((extent * Limits.ExtentLeaves) + (ulong)i);
-        (names[^3], names[^2], names[^1]) = (FieldNames.Size, FieldNames.Runs, FieldNames.Below);
+        (names[^4], names[^3], names[^2], names[^1]) = (FieldNames.Size, FieldNames.Runs, FieldNames.Below, FieldNames.Lineage);
         return names;
+    }
+
+    /// <summary>Whom a loaded layer names further down.</summary>
+    public static Lineage LineageOf(StoredHash stored)
+    {
+        foreach (var field in stored.Fields)
+        {
+            if (field.Name.Span.SequenceEqual(FieldNames.Lineage.Span))
+                return Lineage.Hint(field.Value.Span);
+        }
+
+        return Lineage.None;
     }
 
     /// <summary>Reads what was loaded. Damage throws <see cref="InvalidDataException"/>.</summary>
@@ -58,25 +71,44 @@ public sealed class FrozenPart
         return part;
     }
 
-    /// <summary>Whether some page of the extent is decided further down.</summary>
-    public bool AsksBelow
+    /// <summary>Whom a loaded layer asks first; nobody if that cannot be read.</summary>
+    public static Ancestor? NextOf(LayerId layer, StoredHash stored)
     {
-        get
+        foreach (var field in stored.Fields)
         {
-            if (Below.IsNothing || _first >= Low)
-                return false;
-            for (var i = 0; i < Limits.ExtentPages; i++)
+            if (!field.Name.Span.SequenceEqual(FieldNames.Below.Span))
+                continue;
+            try
             {
-                if (At(i, out var isThrough).IsNothing || isThrough)
-                    return true;
+                return Below.Decode(field.Value.Span).NextOf(layer.Home);
             }
-
-            return false;
+            catch (Exception exception) when (exception is InvalidDataException or OverflowException)
+            {
+                return null;
+            }
         }
+
+        return null;
     }
+
+    /// <summary>Whether some page of the extent is decided further down.</summary>
+    public bool AsksBelow => _asksBelow ??= FindsNothing();
 
     /// <summary>Whether the layer itself says nothing about any page of the extent.</summary>
     public bool IsSilent => _leaves.All(leaf => leaf is null) && !_runs.Any(run => !run.IsClearing && run.Range.Overlaps(new(new(_first), Limits.ExtentPages)));
+
+    private bool FindsNothing()
+    {
+        if (Below.IsNothing || _first >= Low)
+            return false;
+        for (var i = 0; i < Limits.ExtentPages; i++)
+        {
+            if (At(i, out var isThrough).IsNothing || isThrough)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>What the layer itself says. Nothing with <paramref name="isThrough"/>: skip the own stack.</summary>
     public Shown At(int index, out bool isThrough)

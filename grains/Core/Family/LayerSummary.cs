@@ -19,7 +19,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 {
     /// <summary>The fields to load.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
-        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Folded, FieldNames.Left];
+        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Folded, FieldNames.Left, FieldNames.Lineage];
 
     /// <summary>Bytes of pages that stand in blobs of this layer.</summary>
     public ulong StoredBytes => Counts.Stored * Limits.PageBytes;
@@ -53,6 +53,9 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 
     /// <summary>Numbers of own layers whose pages stand in this one now, and which are being removed.</summary>
     public IReadOnlyList<uint> Folded { get; init; } = [];
+
+    /// <summary>Its lineage as stored: nothing here depends on that, so nobody fails who cannot read it.</summary>
+    public ReadOnlyMemory<byte> StoredLineage { get; private init; }
 
     /// <summary>The frozen layers it looks through directly: the one under it in its stack; at the bottom of the stack, those of others.</summary>
     public IEnumerable<LayerId> LooksThrough => Below.Under != 0
@@ -90,6 +93,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
             Low = low,
             Folded = LayerHead.DecodeNumbers(Value(FieldNames.Folded)),
             Left = LayerHead.DecodeLayer(Value(FieldNames.Left)),
+            StoredLineage = Value(FieldNames.Lineage).ToArray(),
         };
     }
 }

@@ -43,8 +43,13 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
         else if (intent.Births.Count == 0)
             StrikeOff();
         else
-            state.Effects.Add(new CreateChildren([.. intent.Births.Select(VmoCreation.Child)]));
+            state.Effects.Add(new CreateChildren([.. intent.Births.Select(birth => VmoCreation.Child(birth, LineageOf(birth), state.Record.LineageOf(birth.Meta)))]));
     }
+
+    // A child that looks through the layer under the top has the line of the top.
+    private Lineage LineageOf(Birth birth) => birth.Bases is [var first, ..] && first.Layer == new LayerId(state.Layer.Id.Home, state.Layer.Below.Under)
+        ? state.Layer.Lineage.Shifted(first.Offset)
+        : Lineage.None;
 
     public void Created(ChildrenCreated input)
     {
@@ -120,7 +125,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
                 IsNew = true,
                 IsStructure = true,
                 IsRelease = true,
-                Fields = [.. LayerHead.NewFields(layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, []), .. layer.Ring.ToFields()],
+                Fields = [.. LayerHead.NewFields(layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, [], layer.LineageOver), .. layer.Ring.ToFields()],
             },
             Applied = Freeze,
         });
@@ -150,7 +155,7 @@ internal sealed class Births(MachineState state, ChangeQueue queue, Action froze
             },
             Applied = () =>
             {
-                var next = LayerHead.New(NextTop, NextSeq, layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, [], state.Memory.Budget, layer.Ring);
+                var next = LayerHead.New(NextTop, NextSeq, layer.Size, layer.ContentSize, layer.Size / Limits.PageBytes, BelowNext, [], layer.LineageOver, state.Memory.Budget, layer.Ring);
                 if (layer.Dead.Count > 0)
                     state.Effects.Add(new UnlinkBlobs(layer.Id, [.. layer.Dead]));
                 layer.Map.Clear();

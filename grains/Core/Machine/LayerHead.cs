@@ -36,6 +36,12 @@ internal sealed class LayerHead
     /// <summary>What lies under this layer.</summary>
     public Below Below { get; set; } = Below.Nothing;
 
+    /// <summary>Whom the layer names further down the line, as a hint.</summary>
+    public Lineage Lineage { get; private init; } = Lineage.None;
+
+    /// <summary>What a layer names whose next ancestor this one is, once it is frozen.</summary>
+    public Lineage LineageOver => Lineage.Extended(Below.NextOf(Id.Home), 0);
+
     /// <summary>The layer that follows this one in the stack, once this one is frozen; 0 for the top.</summary>
     public uint Next { get; set; }
     public LayerCounts Counts { get; set; }
@@ -67,27 +73,30 @@ internal sealed class LayerHead
     }
 
     /// <summary>The fields a new layer begins with.</summary>
-    public static List<StoreField> NewFields(ulong size, ulong contentSize, ulong low, Below below, IReadOnlyCollection<Run> runs)
+    public static List<StoreField> NewFields(ulong size, ulong contentSize, ulong low, Below below, IReadOnlyCollection<Run> runs, Lineage lineage)
     {
         var fields = new List<StoreField> { new(FieldNames.Size, EncodeSize(size, contentSize, low)) };
         if (!below.IsNothing)
             fields.Add(new(FieldNames.Below, below.Encode()));
         if (runs.Count > 0)
             fields.Add(new(FieldNames.Runs, Run.Encode(runs)));
+        if (lineage.Encode() is { Length: > 0 } line)
+            fields.Add(new(FieldNames.Lineage, line));
         return fields;
     }
 
     /// <summary>The fields of the head, which is all that is loaded when a VMO is opened.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
     [
-        FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Blob, FieldNames.Garbage, FieldNames.Below, FieldNames.Next,
+        FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Blob, FieldNames.Garbage, FieldNames.Below, FieldNames.Next, FieldNames.Lineage,
         .. Enumerable.Range(0, RequestRing.SlotCount).Select(slot => FieldNames.Ring((uint)slot)),
     ];
 
     /// <summary>A layer just created.</summary>
-    public static LayerHead New(LayerId id, ulong seq, ulong size, ulong contentSize, ulong low, Below below, List<Run> runs, IMapBudget budget, RequestRing? ring = null)
+    public static LayerHead New(
+        LayerId id, ulong seq, ulong size, ulong contentSize, ulong low, Below below, List<Run> runs, Lineage lineage, IMapBudget budget, RequestRing? ring = null)
     {
-        var layer = new LayerHead(id, new(budget, runs, isEmpty: true)) { Seq = seq, Size = size, ContentSize = contentSize, Low = low, Below = below, IsUntouched = runs.Count == 0, Ring = ring ?? new() };
+        var layer = new LayerHead(id, new(budget, runs, isEmpty: true)) { Lineage = lineage, Seq = seq, Size = size, ContentSize = contentSize, Low = low, Below = below, IsUntouched = runs.Count == 0, Ring = ring ?? new() };
         layer.Uses.IsComplete = true;
         return layer;
     }
@@ -98,7 +107,7 @@ internal sealed class LayerHead
         var fields = stored.Fields.ToDictionary(field => System.Text.Encoding.Latin1.GetString(field.Name.Span), field => field.Value, StringComparer.Ordinal);
         ReadOnlySpan<byte> Value(ReadOnlyMemory<byte> name) =>
             fields.TryGetValue(System.Text.Encoding.Latin1.GetString(name.Span), out var value) ? value.Span : default;
-        var layer = new LayerHead(id, new(budget, Run.Decode(Value(FieldNames.Runs)), isEmpty: false)) { Seq = stored.Seq };
+        var layer = new LayerHead(id, new(budget, Run.Decode(Value(FieldNames.Runs)), isEmpty: false)) { Seq = stored.Seq, Lineage = Lineage.Hint(Value(FieldNames.Lineage)) };
         (layer.Size, layer.ContentSize, layer.Low) = DecodeSize(Value(FieldNames.Size));
         layer.Below = Below.Decode(Value(FieldNames.Below));
         layer.Next = Value(FieldNames.Next) is { Length: 4 } next ? BinaryPrimitives.ReadUInt32LittleEndian(next) : 0;

@@ -21,10 +21,14 @@ public sealed class VmoCreation
     private readonly Below _below;
     private readonly IReadOnlyList<PageRange> _hidden;
     private readonly List<Run> _runs;
+    private readonly Lineage _layerLineage;
+    private readonly Lineage _lineage;
 
     private VmoCreation(
-        VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, Below below, IReadOnlyList<PageRange> hidden, RequestId request, long nowMs)
+        VmoMeta meta, HandleEntry handle, string name, Dictionary<string, string> labels, ulong size, ulong contentSize, Below below, IReadOnlyList<PageRange> hidden, Lineage layerLineage,
+        Lineage lineage, RequestId request, long nowMs)
     {
+        (_layerLineage, _lineage) = (layerLineage, lineage);
         (_meta, _handle, _name, _labels, _below, _hidden) = (meta, handle, name, labels, below, hidden);
         _runs = [.. hidden.Select(range => new Run(range, RunKind.Zero, 1))];
         (Size, ContentSize) = (size, contentSize);
@@ -45,10 +49,10 @@ public sealed class VmoCreation
     public Koid Koid => _meta.Koid;
 
     /// <summary>The layer's fields.</summary>
-    public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize, Size / Limits.PageBytes, _below, _runs);
+    public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize, Size / Limits.PageBytes, _below, _runs, _layerLineage);
 
     /// <summary>The record's fields.</summary>
-    public IReadOnlyList<StoreField> RecordFields => VmoRecord.NewFields(_meta, _name, _labels, _handle, _hidden, _ring.Field);
+    public IReadOnlyList<StoreField> RecordFields => VmoRecord.NewFields(_meta, _name, _labels, _handle, _hidden, _ring.Field, _lineage);
 
     /// <summary>What stands against a creation, whatever koid it gets; Ok if nothing (semantics 1.3: options, then size).</summary>
     public static Outcome Check(CreateCall call)
@@ -70,20 +74,23 @@ public sealed class VmoCreation
         Text.TryName(call.Name, out var name);
         var meta = new VmoMeta(koid, VmoKind.Root, Koid.None, 0, call.Options, call.Head.Caller?.Tenant ?? Caller.Anonymous.Tenant, now.UnixMs);
         var handle = new HandleEntry(1, call.Head.Secret.Hash(), HandleRights.OfNewVmo, 0, 0, null, call.Confirmed ? 0 : now.UnixMs + Limits.ConfirmWithinMs, IsClosed: false);
-        return new(meta, handle, name, call.Labels is null ? [] : new(call.Labels, StringComparer.Ordinal), size, call.Size, Below.Nothing, [], call.Head.Request, now.UnixMs);
+        return new(meta, handle, name, call.Labels is null ? [] : new(call.Labels, StringComparer.Ordinal), size, call.Size, Below.Nothing, [], Lineage.None, Lineage.None, call.Head.Request, now.UnixMs);
     }
 
     /// <summary>A child, as its parent has decided it: the same whenever it is written.</summary>
-    internal static VmoCreation Child(Birth birth) => new(
+    /// <param name="birth">What was decided.</param>
+    /// <param name="layerLineage">Whom its first layer names.</param>
+    /// <param name="lineage">Whom it names of its live ancestors.</param>
+    internal static VmoCreation Child(Birth birth, Lineage layerLineage, Lineage lineage) => new(
         birth.Meta, birth.Handle, birth.Name, [], birth.Size, birth.ContentSize, new(0, birth.Bases),
-        birth.Zero, RequestId.None, birth.Meta.CreatedMs);
+        birth.Zero, layerLineage, lineage, RequestId.None, birth.Meta.CreatedMs);
 
     internal LayerHead ToLayer(IMapBudget budget) =>
-        LayerHead.New(Layer, 1, Size, ContentSize, Size / Limits.PageBytes, _below, [.. _runs], budget);
+        LayerHead.New(Layer, 1, Size, ContentSize, Size / Limits.PageBytes, _below, [.. _runs], _layerLineage, budget);
 
     internal VmoRecord ToRecord()
     {
-        var record = new VmoRecord { Meta = _meta, Top = Layer, Seq = 1, Name = _name, Labels = _labels, Hidden = _hidden, NextHandle = _handle.Number + 1, Ring = _requests };
+        var record = new VmoRecord { Meta = _meta, Top = Layer, Seq = 1, Name = _name, Labels = _labels, Hidden = _hidden, Lineage = _lineage, NextHandle = _handle.Number + 1, Ring = _requests };
         record.Handles.Put(_handle);
         _requests.Publish(_ring);
         return record;

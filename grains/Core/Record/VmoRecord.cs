@@ -37,6 +37,14 @@ public sealed class VmoRecord
     public HandleTable Handles { get; set; } = new();
     public RequestRing Ring { get; init; } = new();
 
+    /// <summary>Whom a live clone names of its live ancestors further up, as a hint.</summary>
+    public Lineage Lineage { get; init; } = Lineage.None;
+
+    /// <summary>What a child names of its live ancestors.</summary>
+    public Lineage LineageOf(VmoMeta child) => child.Kind == VmoKind.Live && child.ShownVmo == Meta.Koid && Meta.Kind == VmoKind.Live
+        ? Lineage.Extended(new Ancestor(new(Meta.ShownVmo, 0), Meta.ShownOffset / Limits.PageBytes), child.ShownOffset / Limits.PageBytes)
+        : Lineage.None;
+
     /// <summary>Its children. Written first on a birth and last on a death, so the living are always among them.</summary>
     public Children Children { get; set; } = Children.None;
 
@@ -56,7 +64,8 @@ public sealed class VmoRecord
     public BirthIntent? Intent { get; set; }
 
     /// <summary>The fields a new VMO's record begins with.</summary>
-    public static List<StoreField> NewFields(VmoMeta meta, string name, IReadOnlyDictionary<string, string> labels, HandleEntry handle, IReadOnlyList<PageRange> hidden, StoreField ring)
+    public static List<StoreField> NewFields(
+        VmoMeta meta, string name, IReadOnlyDictionary<string, string> labels, HandleEntry handle, IReadOnlyList<PageRange> hidden, StoreField ring, Lineage lineage)
     {
         var fields = new List<StoreField>
         {
@@ -73,6 +82,8 @@ public sealed class VmoRecord
             fields.Add(new(FieldNames.Labels, LabelCodec.Encode(labels)));
         if (hidden.Count > 0)
             fields.Add(new(FieldNames.Hidden, EncodeHidden(hidden)));
+        if (lineage.Encode() is { Length: > 0 } line)
+            fields.Add(new(FieldNames.Lineage, line));
         return fields;
     }
 
@@ -87,6 +98,7 @@ public sealed class VmoRecord
         HashSet<ulong> holders = [];
         var pins = Pins.None;
         PageRange[] hidden = [];
+        var lineage = Lineage.None;
         var (children, users, intent) = (Children.None, new Dictionary<uint, KoidSet>(), (BirthIntent?)null);
         foreach (var field in stored.Fields)
         {
@@ -121,6 +133,10 @@ public sealed class VmoRecord
             else if (key.SequenceEqual(FieldNames.Hidden.Span))
             {
                 hidden = DecodeHidden(value);
+            }
+            else if (key.SequenceEqual(FieldNames.Lineage.Span))
+            {
+                lineage = Lineage.Hint(value);
             }
             else if (key.SequenceEqual(FieldNames.Intent.Span))
             {
@@ -174,6 +190,7 @@ public sealed class VmoRecord
             Holders = holders,
             Pins = pins,
             Hidden = hidden,
+            Lineage = lineage,
             Intent = intent,
         };
         foreach (var (number, set) in users)

@@ -39,6 +39,7 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
 
         if (isFirst)
         {
+            CheckLineage();
             // Between two commits the sums are exact. A layer that changed meanwhile is looked at another time.
             if (await reader.LayerAsync(layer.Id) is { } now && now.Seq == layer.Seq)
                 Count();
@@ -69,6 +70,18 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
         catch (Exception exception) when (exception is InvalidDataException or ArgumentException or IndexOutOfRangeException or OverflowException)
         {
             Find("damaged", $"leaf {number}", $"leaf {number} of layer {layer.Id} cannot be read: {exception.Message}");
+        }
+    }
+
+    private void CheckLineage()
+    {
+        try
+        {
+            Lineage.Decode(layer.StoredLineage.Span);
+        }
+        catch (InvalidDataException exception)
+        {
+            Find("damaged", "line", $"the lineage of layer {layer.Id} cannot be read: {exception.Message}");
         }
     }
 

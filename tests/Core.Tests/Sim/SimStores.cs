@@ -18,6 +18,11 @@ public sealed class SimStores
     /// <summary>Commits that changed a frozen layer without changing what it shows.</summary>
     public int Folds { get; private set; }
 
+    /// <summary>Parts of frozen layers that were loaded to find out what they show, and the rounds that took.</summary>
+    public int LayersLoaded { get; private set; }
+
+    public int Rounds { get; private set; }
+
     /// <summary>Records that stand.</summary>
     public IEnumerable<Koid> Koids => _vmos.Where(vmo => vmo.Value.Record is not null).Select(vmo => vmo.Key);
 
@@ -56,6 +61,9 @@ public sealed class SimStores
     public IReadOnlyList<StoreField> Scan(LayerId layer) => SlotOf(layer.Home).Layers.TryGetValue(layer.Number, out var hash)
         ? [.. hash.ToHash(default).Fields.Where(field => FieldNames.TryReadLeaf(field.Name.Span, out _))]
         : [];
+
+    /// <summary>Writes over a field of a layer, as a bad disk would.</summary>
+    public void Damage(LayerId layer, StoreField field) => SlotOf(layer.Home).Layers[layer.Number].Set([field]);
 
     public CommitOutcome Commit(StoreCommit commit)
     {
@@ -176,27 +184,16 @@ public sealed class SimStores
     /// <summary>What a frozen layer shows, found out as a silo does.</summary>
     public FrozenExtent Resolve(LayerId layer, ulong extent, SimMaps maps)
     {
-        var walk = new FrozenWalk(layer, extent);
-        while (walk.Needs.Count > 0)
+        var fetch = new FrozenFetch(layer, extent, maps);
+        while (fetch.Next() is { Count: > 0 } round)
         {
-            var found = new List<(FrozenPart?, FrozenExtent?)>();
-            foreach (var need in walk.Needs)
-            {
-                if (maps.TryGet(need.Layer, need.Extent, out var known))
-                {
-                    found.Add((null, known));
-                    continue;
-                }
-
-                var stored = LoadLayer(need.Layer, FrozenPart.NamesOf(need.Extent));
-                Assert.True(stored is not null, $"layer {need.Layer} is looked through and is not there");
-                found.Add((FrozenPart.Decode(need.Layer, need.Extent, stored), null));
-            }
-
-            walk.Take(found);
+            LayersLoaded += round.Count;
+            var found = round.Select(part => LoadLayer(part.Layer, FrozenPart.NamesOf(part.Extent))).ToList();
+            Assert.True(fetch.TryTake(found, out var lost), $"layer {lost} is looked through and is not there");
         }
 
-        var shown = walk.Compose();
+        Rounds += fetch.Rounds;
+        var shown = fetch.Compose();
         maps.Put(layer, extent, shown);
         return shown;
     }
