@@ -10,8 +10,11 @@ namespace VmoCluster.Grains;
 /// What live parents show, for all VMOs of this silo: asks each ancestor for its grant, puts the views together, and answers recalls. Concurrent
 /// misses of one extent are one walk.
 /// </summary>
-public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFactory grains) : IGrantHolder
+public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFactory grains, TimeProvider time) : IGrantHolder
 {
+    /// <summary>How long those are waited for that may not be needed, once those that are have answered: one whose silo is dead holds up nobody.</summary>
+    private static readonly TimeSpan HintPatience = TimeSpan.FromMilliseconds(250);
+
     /// <summary>Walks over one extent before the caller is told to come again: its ancestors are changed faster than they can be asked.</summary>
     private const int WalksMax = 20;
 
@@ -37,21 +40,28 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         }
     }
 
-    /// <summary>Asks live ancestors for their pins and the whole of them, from the nearest up.</summary>
+    /// <summary>Asks live ancestors for their pins and the whole of them.</summary>
     public Task<MomentWalk> GatherAsync(Gather gather) => Task.Run(async () =>
     {
-        var walk = new MomentWalk(gather.First, gather.Call, gather.Known);
-        while (!walk.Need.IsNone)
+        var walk = new MomentWalk(gather.First, gather.Lineage, gather.Call, gather.Known);
+        var asking = new Dictionary<Koid, Task<(PinReply? Reply, Grant? Grant)>>();
+        while (walk.Next() is { Count: > 0 } round)
         {
-            var vmo = walk.Need;
-            var mark = grants.Mark();
-            var reply = await PinAsync(vmo, gather.Call);
-            // An answer that a recall has overtaken may be older than that recall.
-            walk.Take(reply, reply is { Outcome.IsOk: true, IsTorn: false } ? grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, reply), mark, []) : null);
+            var asked = round.Select(vmo => Ask(asking, vmo, () => PinnedAsync(vmo, gather.Call))).ToArray();
+            await AnsweredAsync(asked, needed: 1);
+            walk.Take([.. asked.Select(ask => ask.IsCompletedSuccessfully ? ask.Result : default)]);
         }
 
         return walk;
     });
+
+    private async Task<(PinReply? Reply, Grant? Grant)> PinnedAsync(Koid vmo, PinCall call)
+    {
+        var mark = grants.Mark();
+        var reply = await PinAsync(vmo, call);
+        // An answer that a recall has overtaken may be older than that recall.
+        return (reply, reply is { Outcome.IsOk: true, IsTorn: false } ? grants.Accept(MomentWalk.GrantOf(vmo, call, reply), mark, []) : null);
+    }
 
     private async Task<PinReply> PinAsync(Koid vmo, PinCall call)
     {
@@ -64,6 +74,18 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         {
             return new() { Outcome = new(VmoStatus.Io, $"VMO {vmo} could not be asked: {exception.Message}", 100) };
         }
+    }
+
+    // One that was asked as a hint and has not answered is not asked a second time.
+    private static Task<T> Ask<TKey, T>(Dictionary<TKey, Task<T>> asking, TKey key, Func<Task<T>> ask)
+        where TKey : notnull => asking.TryGetValue(key, out var under) && !under.IsCompleted ? under : asking[key] = ask();
+
+    private async Task AnsweredAsync<T>(Task<T>[] asked, int needed)
+    {
+        await Task.WhenAll(asked.Take(needed));
+        var all = Task.WhenAll(asked);
+        if (!all.IsCompleted)
+            await Task.WhenAny(all, Task.Delay(HintPatience, time));
     }
 
     private IGrantHolder Self
@@ -82,20 +104,24 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
             var mine = session.Id;
             if (mine == 0 || !session.IsValid(mine))
                 return (null, new(VmoStatus.ShouldWait, "the silo has no session at present", 200));
-            var walk = new LiveWalk(parent, extent);
-            while (walk.Needs.Count > 0)
+            var asking = new Dictionary<(Koid, ulong), Task<(Grant? Grant, Outcome Outcome)>>();
+            var fetch = new LiveFetch(parent, extent, (vmo, there) => grants.Find(vmo, there, mine));
+            while (fetch.Next() is { Count: > 0 } round)
             {
-                var level = await Task.WhenAll(walk.Needs.Select(need => GrantAsync(need.Vmo, need.Extent, mine)));
-                foreach (var (grant, outcome) in level)
+                var asked = round.Select(one => Ask(asking, one, () => GrantAsync(one.Vmo, one.Extent, mine))).ToArray();
+                await AnsweredAsync(asked, fetch.Needed);
+                for (var i = 0; i < asked.Length; i++)
                 {
-                    if (grant is null)
+                    if (asked[i] is not { IsCompletedSuccessfully: true, Result: var (grant, outcome) })
+                        continue;
+                    if (grant is not null)
+                        fetch.Take(i, grant);
+                    else if (i < fetch.Needed)
                         return (null, outcome);
                 }
-
-                walk.Take([.. level.Select(found => found.Grant!)]);
             }
 
-            if (walk.Compose(mine) is { } view)
+            if (fetch.Compose(mine) is { } view)
             {
                 grants.Put(parent, extent, view);
                 return (view, Outcome.Ok);
@@ -124,13 +150,8 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
 
             if (!reply.Outcome.IsOk)
                 return (null, reply.Outcome);
-            var grant = new Grant
-            {
-                Vmo = vmo, Extent = extent, Session = mine, Shown = GrantCodec.Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
-                ParentEnd = reply.ParentEnd,
-            };
             // An answer that a recall has overtaken may be older than that recall.
-            if (grants.Accept(grant, mark, gone) is { } accepted)
+            if (grants.Accept(GrantCodec.GrantOf(vmo, extent, mine, reply), mark, gone) is { } accepted)
                 return (accepted, Outcome.Ok);
         }
 

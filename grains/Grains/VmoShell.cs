@@ -264,7 +264,7 @@ internal sealed class VmoShell : IDisposable
     private async Task GatherAsync(Gather gather)
     {
         var walk = await _services.Live.GatherAsync(gather);
-        Feed(new Gathered(gather, walk.Levels, walk.Failure));
+        Feed(new Gathered(gather, walk.Levels, walk.Strays, walk.Failure));
     }
 
     private async Task RecallAsync(Recall recall)

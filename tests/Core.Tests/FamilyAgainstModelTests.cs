@@ -65,7 +65,7 @@ public class FamilyAgainstModelTests
         Gen.Select(Gen.Frequency(kinds), Gen.Int[0, 1000], Place, Length, Gen.Byte).Select((kind, who, a, b, fill) => new Act(kind, who, a, b, fill));
 
     private static void Run(Act[] acts, int seed, int unknownPercent) =>
-        Run(acts, new SimFamily(seed) { UnknownPercent = unknownPercent, LostPercent = unknownPercent });
+        Run(acts, new SimFamily(seed) { UnknownPercent = unknownPercent, LostPercent = unknownPercent, WrongHintsPercent = seed % 3 == 0 ? 50 : 0 });
 
     private static void Run(Act[] acts, SimFamily family, ulong rootPages = 64)
     {

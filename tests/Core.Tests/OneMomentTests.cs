@@ -61,7 +61,7 @@ public class OneMomentTests
         {
             _random = new(seed);
             var isRough = _random.Next(3) == 0;
-            Family = new(seed) { UnknownPercent = isRough ? 10 : 0, LostPercent = isRough ? 10 : 0 };
+            Family = new(seed) { UnknownPercent = isRough ? 10 : 0, LostPercent = isRough ? 10 : 0, WrongHintsPercent = seed % 4 == 0 ? 50 : 0 };
             _crashes = isRough ? 300 : 0;
             _levels.Add(Family.CreateRoot(32 * Page));
             for (var depth = _random.Next(1, 4); depth > 0; depth--)

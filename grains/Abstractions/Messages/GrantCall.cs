@@ -27,4 +27,7 @@ public sealed record GrantReply
 
     /// <summary>Pages of the parent, exclusive, beyond which it is not asked: the VMO was made of a slice of it.</summary>
     [Id(5)] public ulong ParentEnd { get; init; } = ulong.MaxValue;
+
+    /// <summary>Whom the VMO names of its live ancestors beyond the parent, as stored: a hint.</summary>
+    [Id(6)] public byte[] Lineage { get; init; } = [];
 }

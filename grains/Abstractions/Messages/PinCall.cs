@@ -41,4 +41,7 @@ public sealed record PinReply
 
     /// <summary>The pin stands, and the grant could not be given: something is being changed.</summary>
     [Id(7)] public bool IsTorn { get; init; }
+
+    /// <summary>Whom the VMO names of its live ancestors beyond the parent, as stored: a hint.</summary>
+    [Id(8)] public byte[] Lineage { get; init; } = [];
 }

@@ -42,6 +42,9 @@ public sealed class Grant
     /// <summary>Pages of the parent, exclusive, beyond which it is not asked.</summary>
     public ulong ParentEnd { get; init; } = ulong.MaxValue;
 
+    /// <summary>Whom the VMO names of its live ancestors beyond the parent.</summary>
+    public Lineage Lineage { get; init; } = Lineage.None;
+
     public bool IsRecalled => _isRecalled;
 
     /// <summary>Bytes of memory it takes, about.</summary>

@@ -2,12 +2,20 @@ using VmoCluster.Core.Contents;
 using VmoCluster.Core.Encoding;
 using VmoCluster.Core.Family;
 using VmoCluster.Core.Store;
+using VmoCluster.Messages;
 
 namespace VmoCluster.Core.Live;
 
-/// <summary>What an extent shows, as it travels from silo to silo.</summary>
+/// <summary>A grant, and what an extent shows, as they travel from silo to silo.</summary>
 public static class GrantCodec
 {
+    /// <summary>The grant that an answer brings, to be accepted.</summary>
+    public static Grant GrantOf(Koid vmo, ulong extent, ulong session, GrantReply reply) => new()
+    {
+        Vmo = vmo, Extent = extent, Session = session, Shown = Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
+        ParentEnd = reply.ParentEnd, Lineage = Lineage.Hint(reply.Lineage),
+    };
+
     public static byte[] Encode(FrozenExtent shown)
     {
         var writer = new FieldWriter(64);

@@ -51,6 +51,7 @@ internal sealed class Gathering(MachineState state, PinDesk pins)
 
     public void Gathered(Gathered input)
     {
+        GiveBack(input.Strays);
         if (!ReferenceEquals(input.Gather, _flying))
         {
             // The call has ended meanwhile.
@@ -100,7 +101,7 @@ internal sealed class Gathering(MachineState state, PinDesk pins)
         var stamp = pins.NextStamp();
         _stamps.Add(stamp);
         _flying = new(
-            state.Record.Meta.ShownVmo, new(state.Owner.Session, new(call.First, call.Count), state.Record.Meta.Koid, stamp, _walks > WalksFree), _levels);
+            state.Record.Meta.ShownVmo, state.Record.Lineage, new(state.Owner.Session, new(call.First, call.Count), state.Record.Meta.Koid, stamp, _walks > WalksFree), _levels);
         state.Effects.Add(_flying);
     }
 

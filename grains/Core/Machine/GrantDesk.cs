@@ -279,6 +279,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
             Parent = isLive ? state.Record.Meta.ShownVmo : Koid.None,
             ParentOffset = isLive ? state.Record.Meta.ShownOffset / Limits.PageBytes : 0,
             ParentEnd = state.Record.Meta.ShownEndPage,
+            Lineage = state.Record.Lineage.Encode(),
         }, FromMemory: true));
     }
 }

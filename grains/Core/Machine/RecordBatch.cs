@@ -369,6 +369,7 @@ internal sealed class RecordBatch
             Parent = isLive ? meta.ShownVmo : Koid.None,
             ParentOffset = isLive ? meta.ShownOffset / Limits.PageBytes : 0,
             ParentEnd = meta.ShownEndPage,
+            Lineage = _record.Lineage.Encode(),
         };
         return (Outcome.Ok, null, 0);
     }

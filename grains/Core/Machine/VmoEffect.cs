@@ -29,11 +29,12 @@ public sealed record LoadFrozen(LayerId Layer, ulong Extent) : VmoEffect;
 /// <summary>Put together what a live parent shows in an extent. Result: <see cref="LiveLoaded"/>.</summary>
 public sealed record LoadLive(Koid Parent, ulong Extent) : VmoEffect;
 
-/// <summary>Ask live ancestors for pins and for the grant of the whole of them, from the nearest up (<see cref="MomentWalk"/>). Result: <see cref="Gathered"/>.</summary>
+/// <summary>Ask live ancestors for pins and for the grant of the whole of them (<see cref="MomentWalk"/>). Result: <see cref="Gathered"/>.</summary>
 /// <param name="First">The nearest.</param>
+/// <param name="Lineage">Those beyond it that the VMO names.</param>
 /// <param name="Call">What each is asked.</param>
 /// <param name="Known">What was found before.</param>
-public sealed record Gather(Koid First, PinCall Call, IReadOnlyList<LiveLevel> Known) : VmoEffect;
+public sealed record Gather(Koid First, Family.Lineage Lineage, PinCall Call, IReadOnlyList<LiveLevel> Known) : VmoEffect;
 
 /// <summary>Take back what silos hold of this VMO. Result: <see cref="RecallDone"/>.</summary>
 /// <param name="Sessions">The silos' sessions; one that is dead holds nothing.</param>

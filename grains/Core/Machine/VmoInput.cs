@@ -77,8 +77,8 @@ public sealed record KinInput(Ticket Ticket, KinMessage Message) : VmoInput;
 /// <summary>What a live parent shows; or why that is not known.</summary>
 public sealed record LiveLoaded(LoadLive Load, LiveView? View, Outcome Outcome) : VmoInput;
 
-/// <summary>Live ancestors have answered; or one has not, and those that are pinned are named.</summary>
-public sealed record Gathered(Gather Gather, IReadOnlyList<LiveLevel> Levels, Outcome Outcome) : VmoInput;
+/// <summary>Live ancestors have answered; or one has not, and those that are pinned are named. Strays were asked, too, and are no ancestors.</summary>
+public sealed record Gathered(Gather Gather, IReadOnlyList<LiveLevel> Levels, IReadOnlyList<LiveLevel> Strays, Outcome Outcome) : VmoInput;
 
 /// <summary>A silo asks for a pin and for the whole VMO.</summary>
 public sealed record PinInput(Ticket Ticket, PinCall Call) : VmoInput;

@@ -61,6 +61,15 @@ public sealed class SimFamily
 
     public int HeldWalks { get; private set; }
 
+    /// <summary>In how many of a hundred VMOs what is named of ancestors is wrong, as a bad disk or a stale hint would have it.</summary>
+    public int WrongHintsPercent
+    {
+        set => Store.Hints = value == 0 ? null : (new(_random.Next()), value);
+    }
+
+    /// <summary>Of each view that was put together, or could not be: in how many rounds ancestors were asked.</summary>
+    public List<int> LiveRounds { get; } = [];
+
     /// <summary>A koid for each of some children.</summary>
     public Koid TakeKoids(int count)
     {
@@ -374,12 +383,12 @@ public sealed class SimFamily
                 Step(koid, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, _homes[koid].Maps), Outcome.Ok));
                 break;
             case LoadLive load:
-                Walk(koid, _homes[koid], load, new(load.Parent, load.Extent));
+                Walk(koid, _homes[koid], load);
                 break;
             case Gather gather:
                 Walks++;
                 HeldWalks += gather.Call.IsHeld ? 1 : 0;
-                GatherOn(koid, machine, _homes[koid], gather, new(gather.First, gather.Call, gather.Known));
+                GatherOn(koid, machine, _homes[koid], gather, new(gather.First, gather.Lineage, gather.Call, gather.Known));
                 break;
             case Recall recall:
                 var recalls = _silos.Where(silo => recall.Sessions.Contains(silo.Session)).Select(silo => (Silo: silo, Done: silo.Grants.RecallAsync(koid, recall.Extents))).ToList();
@@ -448,16 +457,19 @@ public sealed class SimFamily
         }
     }
 
-    // Asks for grants ancestor by ancestor, as a silo does.
-    private void Walk(Koid koid, SimSilo silo, LoadLive load, LiveWalk walk)
+    // Asks for grants round by round, as a silo does.
+    private void Walk(Koid koid, SimSilo silo, LoadLive load, LiveFetch? begun = null)
     {
-        if (walk.Needs.Count == 0)
+        var fetch = begun ?? new(load.Parent, load.Extent, (vmo, extent) => silo.Grants.Find(vmo, extent, silo.Session));
+        var round = fetch.Next();
+        if (round.Count == 0)
         {
-            if (walk.Compose(silo.Session) is not { } view)
+            LiveRounds.Add(fetch.Rounds);
+            if (fetch.Compose(silo.Session) is not { } view)
             {
                 _tasks.Add(() =>
                 {
-                    Walk(koid, silo, load, new(load.Parent, load.Extent));
+                    Walk(koid, silo, load);
                     return true;
                 });
                 return;
@@ -473,65 +485,99 @@ public sealed class SimFamily
             return;
         }
 
-        var grants = new Grant?[walk.Needs.Count];
-        var missing = 0;
-        for (var i = 0; i < grants.Length; i++)
+        var waits = new Waiting(this, round.Count, fetch.Needed, () => Walk(koid, silo, load, fetch));
+        for (var i = 0; i < round.Count; i++)
         {
-            var (vmo, extent) = walk.Needs[i];
-            grants[i] = silo.Grants.Find(vmo, extent, silo.Session);
-            if (grants[i] is not null)
-                continue;
-            missing++;
+            var (index, (vmo, extent)) = (i, round[i]);
             var (mark, gone) = (silo.Grants.Mark(), silo.Grants.Gone);
             var ticket = new SimTicket { Lost = new GrantReply { Outcome = new(VmoStatus.Io, "lost") } };
             ticket.Replied = reply => _tasks.Add(() =>
             {
-                if (reply is GrantReply { Outcome.IsOk: true } given)
-                {
-                    silo.Grants.Accept(
-                        new()
-                        {
-                            Vmo = vmo, Extent = extent, Session = silo.Session, Shown = GrantCodec.Decode(given.Shown), Size = given.Size, Parent = given.Parent,
-                            ParentOffset = given.ParentOffset, ParentEnd = given.ParentEnd,
-                        }, mark, gone);
-                }
-
-                // Whatever came of it, the walk looks again at what is held.
-                if (--missing == 0)
-                    Walk(koid, silo, load, walk);
+                // Whoever is needed and has not granted is asked again; what comes late is held, and not known to the walk.
+                if (reply is GrantReply { Outcome.IsOk: true } given && silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, gone) is { } grant && !waits.IsOver)
+                    fetch.Take(index, grant);
+                waits.Answered(index);
                 return true;
             });
             Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))])));
         }
-
-        if (missing > 0)
-            return;
-        walk.Take([.. grants.Select(grant => grant!)]);
-        Walk(koid, silo, load, walk);
     }
 
-    // Asks for pins ancestor by ancestor, as a silo does.
+    // Those who are needed are waited for, the others for a quarter of a second more.
+    private sealed class Waiting(SimFamily family, int asked, int needed, Action then)
+    {
+        private int _asked = asked;
+        private int _answered;
+        private bool _isTimed;
+
+        public bool IsOver { get; private set; }
+
+        public void Answered(int index)
+        {
+            _asked--;
+            _answered += index < needed ? 1 : 0;
+            if (IsOver || _answered < needed)
+                return;
+            if (_asked == 0)
+            {
+                End();
+                return;
+            }
+
+            if (_isTimed)
+                return;
+            _isTimed = true;
+            var until = family.Milliseconds + 250;
+            family._tasks.Add(() =>
+            {
+                if (!IsOver && family.Milliseconds < until)
+                    return false;
+                if (!IsOver)
+                    End();
+                return true;
+            });
+        }
+
+        private void End()
+        {
+            IsOver = true;
+            then();
+        }
+    }
+
+    // Asks for pins round by round, as a silo does.
     private void GatherOn(Koid koid, VmoMachine machine, SimSilo silo, Gather gather, MomentWalk walk)
     {
-        if (walk.Need.IsNone)
+        var round = walk.Next().ToArray();
+        if (round.Length == 0)
         {
-            Step(koid, new Gathered(gather, walk.Levels, walk.Failure), machine);
+            Step(koid, new Gathered(gather, walk.Levels, walk.Strays, walk.Failure), machine);
             return;
         }
 
-        var vmo = walk.Need;
-        var mark = silo.Grants.Mark();
-        var ticket = new SimTicket { Lost = new PinReply { Outcome = new(VmoStatus.Io, "lost") } };
-        ticket.Replied = reply => _tasks.Add(() =>
+        var answers = new (PinReply?, Grant?)[round.Length];
+        var waits = new Waiting(this, round.Length, 1, () =>
         {
-            var pinned = reply as PinReply ?? new() { Outcome = ((VmoReply)reply).Outcome };
-            if (_random.Next(100) < LostPercent)
-                pinned = new() { Outcome = new(VmoStatus.Io, "lost") };
-            walk.Take(pinned, pinned is { Outcome.IsOk: true, IsTorn: false } ? silo.Grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, pinned), mark, []) : null);
+            walk.Take(answers);
             GatherOn(koid, machine, silo, gather, walk);
-            return true;
         });
-        Deliver(vmo, ticket, at => new PinInput(at, gather.Call));
+        for (var i = 0; i < round.Length; i++)
+        {
+            var (index, vmo, mark) = (i, round[i], silo.Grants.Mark());
+            var ticket = new SimTicket { Lost = new PinReply { Outcome = new(VmoStatus.Io, "lost") } };
+            ticket.Replied = reply => _tasks.Add(() =>
+            {
+                var pinned = reply as PinReply ?? new() { Outcome = ((VmoReply)reply).Outcome };
+                if (_random.Next(100) < LostPercent)
+                    pinned = new() { Outcome = new(VmoStatus.Io, "lost") };
+                var grant = pinned is { Outcome.IsOk: true, IsTorn: false } ? silo.Grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, pinned), mark, []) : null;
+                if (!waits.IsOver)
+                    answers[index] = (pinned, grant);
+                waits.Answered(index);
+                return true;
+            });
+            Deliver(vmo, ticket, at => new PinInput(at, gather.Call));
+        }
     }
 
     private void CreateSome(CreateChildren create)

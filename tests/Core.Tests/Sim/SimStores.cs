@@ -12,6 +12,9 @@ public sealed class SimStores
 
     public bool IsFull { get; set; }
 
+    /// <summary>What is named of ancestors is wrong in so many of a hundred VMOs; null: in none.</summary>
+    public (Random Random, int Percent)? Hints { get; set; }
+
     /// <summary>Extents from the beginning that are watched for what frozen layers show in them.</summary>
     public ulong ShownExtents { get; set; } = 3;
 
@@ -41,10 +44,26 @@ public sealed class SimStores
         var slot = SlotOf(creation.Koid);
         if (slot.Record is not null || slot.IsTombstone)
             return false;
-        slot.Layers[creation.Layer.Number] = new(1, creation.LayerFields);
-        slot.Record = new(1, creation.RecordFields);
+        slot.Layers[creation.Layer.Number] = new(1, Misled(creation.LayerFields));
+        slot.Record = new(1, Misled(creation.RecordFields));
         slot.Owner = owner;
         return true;
+    }
+
+    // Ancestors that are none, at whatever offsets.
+    private IReadOnlyList<StoreField> Misled(IReadOnlyList<StoreField> fields)
+    {
+        if (Hints is not var (random, percent) || random.Next(100) >= percent)
+            return fields;
+        var known = _vmos.Keys.ToArray();
+        var line = Lineage.None;
+        for (var i = random.Next(2, 12); i > 0; i--)
+        {
+            var layer = new LayerId(random.Next(8) == 0 ? new(7) : known[random.Next(known.Length)], (uint)random.Next(3));
+            line = line.Extended(new Ancestor(layer, (ulong)random.Next(3) * 100), (ulong)random.Next(2) * 300);
+        }
+
+        return [.. fields.Where(field => !field.Name.Span.SequenceEqual(FieldNames.Lineage.Span)), new(FieldNames.Lineage, line.Encode())];
     }
 
     public Owner OwnerOf(Koid koid) => SlotOf(koid).Owner;
