@@ -101,6 +101,8 @@ public sealed class FrozenPart
     {
         if (Below.IsNothing || _first >= Low)
             return false;
+        if (_runs.Count == 0 && Array.IndexOf(_leaves, null) >= 0)
+            return true;
         for (var i = 0; i < Limits.ExtentPages; i++)
         {
             if (At(i, out var isThrough).IsNothing || isThrough)

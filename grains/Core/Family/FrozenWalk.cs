@@ -45,34 +45,15 @@ public sealed class FrozenWalk(LayerId layer, ulong extent)
     /// <summary>The answer, when nothing more is needed.</summary>
     public FrozenExtent Compose()
     {
-        var root = (layer, extent);
-        var open = new Stack<(LayerId Layer, ulong Extent)>([root]);
-        while (open.TryPeek(out var at))
+        var at = (Layer: layer, Extent: extent);
+        // What adds nothing shows what the one under it shows: the same object.
+        for (; !_known.ContainsKey(at); at = SameAs(_parts[at]!, at.Extent)!.Value)
         {
-            if (_known.ContainsKey(at))
-            {
-                open.Pop();
-                continue;
-            }
-
-            var part = _parts[at]!;
-            var waits = false;
-            if (part.AsksBelow)
-            {
-                foreach (var ask in AsksOf(part, at.Extent).Where(ask => !_known.ContainsKey(ask)))
-                {
-                    open.Push(ask);
-                    waits = true;
-                }
-            }
-
-            if (waits)
-                continue;
-            open.Pop();
-            _known[at] = Lay(part, at.Extent);
+            if (SameAs(_parts[at]!, at.Extent) is null)
+                return new FrozenLook(_parts, _known).Show(at.Layer, at.Extent);
         }
 
-        return _known[root];
+        return _known[at];
     }
 
     private static IEnumerable<(LayerId Layer, ulong Extent)> AsksOf(FrozenPart part, ulong extent)
@@ -91,39 +72,15 @@ public sealed class FrozenWalk(LayerId layer, ulong extent)
         }
     }
 
-    private FrozenExtent Lay(FrozenPart part, ulong extent)
+    private static (LayerId Layer, ulong Extent)? SameAs(FrozenPart part, ulong extent)
     {
         var first = extent * Limits.ExtentPages;
-        if (part.IsSilent && part.Low >= first + Limits.ExtentPages)
-        {
-            // It adds nothing: both show the same.
-            if (part.Below.Under != 0)
-                return _known[(new(part.Id.Home, part.Below.Under), extent)];
-            if (part.Below.Bases is [var only] && only.Offset % Limits.ExtentPages == 0 && only.TryMap(first + Limits.ExtentPages - 1, out var there))
-                return _known[(only.Layer, there / Limits.ExtentPages)];
-        }
-
-        var builder = new FrozenExtent.Builder();
-        for (var i = 0; i < Limits.ExtentPages; i++)
-        {
-            var page = first + (ulong)i;
-            var shown = part.At(i, out var isThrough);
-            if (shown.IsNothing && page < part.Low)
-                shown = !isThrough && part.Below.Under != 0 ? _known[(new(part.Id.Home, part.Below.Under), extent)][page] : ThroughBases(part.Below, page);
-            builder.Set(i, shown);
-        }
-
-        return builder.Build();
-    }
-
-    private Shown ThroughBases(Below below, ulong page)
-    {
-        foreach (var item in below.Bases)
-        {
-            if (item.TryMap(page, out var there) && _known[(item.Layer, there / Limits.ExtentPages)][there] is { IsNothing: false } shown)
-                return shown;
-        }
-
-        return default;
+        if (!part.IsSilent || part.Low < first + Limits.ExtentPages)
+            return null;
+        if (part.Below.Under != 0)
+            return (new(part.Id.Home, part.Below.Under), extent);
+        return part.Below.Bases is [var only] && only.Offset % Limits.ExtentPages == 0 && only.TryMap(first + Limits.ExtentPages - 1, out var there)
+            ? (only.Layer, there / Limits.ExtentPages)
+            : null;
     }
 }
