@@ -101,7 +101,8 @@ internal sealed class Absorption(MachineState state, ChangeQueue queue, LayerId 
             Layer = Id,
             Seq = 0,
             IsNew = true,
-            Fields = [.. LayerHead.NewFields(0, 0, ulong.MaxValue, new(0, windows), []), new(FieldNames.Frozen, "1"u8.ToArray())],
+            // It looks where the stack looks, and names about the same ancestors.
+            Fields = [.. LayerHead.NewFields(0, 0, ulong.MaxValue, new(0, windows), [], state.Layer.Lineage), new(FieldNames.Frozen, "1"u8.ToArray())],
         },
         Applied = Turn,
         Failed = () => ended(FoldEnd.Failed),
