@@ -12,7 +12,7 @@ namespace VmoCluster.Grains;
 /// </summary>
 public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFactory grains, TimeProvider time) : IGrantHolder
 {
-    /// <summary>How long those are waited for that may not be needed, once those that are have answered: one whose silo is dead holds up nobody.</summary>
+    /// <summary>How long those are waited for that may not be needed, since the last of them has answered: one whose silo is dead holds up nobody.</summary>
     private static readonly TimeSpan HintPatience = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Walks over one extent before the caller is told to come again: its ancestors are changed faster than they can be asked.</summary>
@@ -84,8 +84,13 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
     {
         await Task.WhenAll(asked.Take(needed));
         var all = Task.WhenAll(asked);
-        if (!all.IsCompleted)
+        for (int open = asked.Count(ask => !ask.IsCompleted), left; open > 0; open = left)
+        {
             await Task.WhenAny(all, Task.Delay(HintPatience, time));
+            left = asked.Count(ask => !ask.IsCompleted);
+            if (left == open)
+                return;
+        }
     }
 
     private IGrantHolder Self
