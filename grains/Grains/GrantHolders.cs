@@ -6,15 +6,17 @@ namespace VmoCluster.Grains;
 
 /// <summary>
 /// The silos that hold grants of this silo's VMOs, by session, and how to take grants back: at once where the silo answers, else by a letter that
-/// its session must acknowledge to live on.
+/// its session must acknowledge to live on. Of a session that is dead, what it may still have on its way is fenced off first.
 /// </summary>
-public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionStore sessions, TimeProvider time)
+public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionStore sessions, IPageStore store, TimeProvider time)
 {
     private static readonly TimeSpan Direct = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
     // A letter is acknowledged, or its session dead, within lease and margin and a renewal; longer, and the store itself is in trouble.
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(2 * (Limits.SessionLeaseMs + Limits.SessionMarginMs));
+
+    private const int LoadsAtOnce = 64;
 
     private readonly ConcurrentDictionary<ulong, IGrantHolder> _holders = new();
 
@@ -26,6 +28,26 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
     {
         var outcomes = await Task.WhenAll(holders.Select(holder => RecallAsync(vmo, holder, extents)));
         return outcomes.FirstOrDefault(outcome => !outcome.IsOk);
+    }
+
+    /// <summary>Makes sure that nothing a dead session has on its way changes what relies on a VMO's pages. Throws <see cref="StoreException"/>.</summary>
+    public async Task FenceAsync(Koid vmo, IReadOnlyCollection<ulong> dead)
+    {
+        var walk = new FenceWalk(vmo, dead.ToHashSet());
+        while (walk.Needs.Count > 0)
+        {
+            var records = new List<StoredHash?>(walk.Needs.Count);
+            foreach (var some in walk.Needs.Chunk(LoadsAtOnce))
+            {
+                var loads = await Task.WhenAll(some.Select(koid => store.LoadRecordAsync(koid, CancellationToken.None).AsTask()));
+                records.AddRange(loads.Select(load => load.Existence == Existence.Exists ? load.Hash : null));
+            }
+
+            walk.Take(records);
+        }
+
+        foreach (var some in walk.Owned.Chunk(LoadsAtOnce))
+            await Task.WhenAll(some.Select(owned => store.ReleaseAsync(owned.Vmo, owned.Owner, CancellationToken.None).AsTask()));
     }
 
     private async Task<Outcome> RecallAsync(Koid vmo, ulong holder, IReadOnlyCollection<ulong>? extents)
@@ -60,12 +82,21 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
             for (var started = time.GetTimestamp(); number != 0 && time.GetElapsedTime(started) < Patience;)
             {
                 var state = await sessions.ReadSessionAsync(holder, CancellationToken.None);
-                if (!state.Exists || state.IsDead || state.AckedLetter >= number)
+                if (!state.Exists || state.IsDead)
+                {
+                    await FenceAsync(vmo, [holder]);
+                    return Outcome.Ok;
+                }
+
+                if (state.AckedLetter >= number)
                     return Outcome.Ok;
                 await Task.Delay(Poll, time);
             }
 
-            return number == 0 ? Outcome.Ok : new(VmoStatus.ShouldWait, $"a silo holds pages of VMO {vmo} and does not give them back", 500);
+            if (number != 0)
+                return new(VmoStatus.ShouldWait, $"a silo holds pages of VMO {vmo} and does not give them back", 500);
+            await FenceAsync(vmo, [holder]);
+            return Outcome.Ok;
         }
         catch (StoreException failure)
         {

@@ -282,7 +282,10 @@ internal sealed class VmoShell : IDisposable
         try
         {
             var alive = await _services.Sessions.ReadSessionsAsync(_stopped);
-            Feed(new DeadFound(find, [.. find.Sessions.Where(session => !alive.ContainsKey(session))]));
+            ulong[] dead = [.. find.Sessions.Where(session => !alive.ContainsKey(session))];
+            if (dead.Length > 0)
+                await _services.Holders.FenceAsync(_machine.Koid, dead);
+            Feed(new DeadFound(find, dead));
         }
         catch (Exception exception) when (TryExplain(exception, out _))
         {

@@ -11,33 +11,41 @@ namespace VmoCluster.Core.Tests.Sim;
 /// </summary>
 public sealed class SimFamily
 {
-    private const int SiloCount = 3;
+    public const int SiloCount = 3;
 
     private readonly Random _random;
     private readonly int _cachePages;
     private readonly SimSilo[] _silos = new SimSilo[SiloCount];
-    private readonly Dictionary<Koid, SimSilo> _homes = [];
-    private readonly List<Func<bool>> _tasks = [];
-    private readonly List<(Koid Asked, SimTicket Ticket)> _asked = [];
-    private readonly Dictionary<Koid, VmoMachine> _machines = [];
-    private readonly List<(Koid Koid, VmoEffect Effect)> _pending = [];
+    private readonly List<(SimSilo At, Func<bool> Run)> _tasks = [];
+    private readonly List<(SimActivation Asked, SimTicket Ticket)> _asked = [];
+    private readonly Dictionary<Koid, SimActivation> _active = [];
+    private readonly List<SimActivation> _stale = [];
+    private readonly List<(SimActivation Of, VmoEffect Effect)> _pending = [];
     private readonly List<(int After, Action Run)> _late = [];
     private ulong _koids = 100;
     private uint _nonce = 1;
     private ulong _sequence;
     private ulong _secrets;
-    private ulong _sessions = 6;
+    private readonly SimSessions _sessions = new();
 
     /// <param name="seed">Of all that is left to chance.</param>
     /// <param name="cachePages">Pages that each silo keeps.</param>
-    public SimFamily(int seed, int cachePages = 16)
+    /// <param name="hasLeases">Whether sessions live and die by leases and clocks, and messages and commits take their time; else a crash is known to all at once.</param>
+    public SimFamily(int seed, int cachePages = 16, bool hasLeases = false)
     {
-        (_random, _cachePages) = (new(seed), cachePages);
+        (_random, _cachePages, HasLeases) = (new(seed), cachePages, hasLeases);
         for (var i = 0; i < SiloCount; i++)
             _silos[i] = NewSilo();
     }
 
     public SimStores Store { get; } = new();
+    public bool HasLeases { get; }
+    public SimCoverage Coverage { get; init; } = new();
+
+    /// <summary>VMOs that a silo has in memory and would answer for from there now.</summary>
+    public IEnumerable<(Koid Vmo, Func<ReadCalls, ReadReplies?> TryRead)> Answering => _active.Values.Concat(_stale).Where(one => !one.Silo.IsFrozen && HasLease(one.Silo) && !one.Machine.IsEnded)
+        .ToList().Select(one => (one.Koid, (Func<ReadCalls, ReadReplies?>)(reads => one.Machine.TryRead(reads, NowAt(one.Silo)))));
+
     public SimBudget Budget { get; } = new();
     public long Milliseconds { get; set; } = 1_700_000_000_000;
 
@@ -134,7 +142,7 @@ public sealed class SimFamily
         var replies = new ReadReplies();
         var outcome = Repeat(() =>
         {
-            replies = Open(handle.Koid)?.TryRead(reads, Now) ?? Ask<ReadReplies>(handle.Koid, ticket => new ReadInput(ticket, reads));
+            replies = Peek(handle.Koid, reads) ?? Ask<ReadReplies>(handle.Koid, ticket => new ReadInput(ticket, reads));
             return replies.Outcomes?[0] ?? Outcome.Ok;
         });
         return (outcome, replies.Data);
@@ -201,8 +209,10 @@ public sealed class SimFamily
     public void Advance(long milliseconds)
     {
         Milliseconds += milliseconds;
-        foreach (var koid in _machines.Keys.ToList())
-            Step(koid, TickInput.Value);
+        if (HasLeases)
+            PassSessions();
+        foreach (var activation in _active.Values.Concat(_stale).Where(one => !one.Silo.IsFrozen).ToList())
+            Step(activation, TickInput.Value);
     }
 
     /// <summary>Runs until nothing is left to do.</summary>
@@ -232,33 +242,154 @@ public sealed class SimFamily
     public void Crash(int which)
     {
         var silo = _silos[which];
-        foreach (var (koid, effect) in _pending.ToArray())
+        foreach (var (of, effect) in _pending.Where(pending => pending.Of.Silo == silo).ToArray())
         {
-            if (_homes.GetValueOrDefault(koid) != silo)
-                continue;
-            _pending.Remove((koid, effect));
+            Coverage.Count($"crash at {effect.GetType().Name}");
+            _pending.Remove((of, effect));
             if (_random.Next(2) == 0)
                 continue;
+            // It was sent. Where a session's death takes its time, so may what it has sent.
             if (effect is SendCommit send)
-                Store.Commit(send.Commit);
+                Sent(() => Store.Commit(send.Commit));
             if (effect is CreateChildren create)
                 CreateSome(create);
         }
 
-        foreach (var (koid, _) in _homes.Where(home => home.Value == silo).ToArray())
+        foreach (var activation in _active.Values.Concat(_stale).Where(one => one.Silo == silo).ToArray())
+            End(activation);
+        silo.Inbox.Clear();
+        silo.LeaseUntil = long.MinValue;
+        _silos[which] = NewSilo();
+        if (!HasLeases)
+            WakeAll();
+    }
+
+    private void Sent(Func<CommitOutcome> commit)
+    {
+        if (!HasLeases)
+            commit();
+        else
+            _late.Add((_random.Next(1, 600), () => Coverage.Count($"commit of a silo that had crashed: {commit()}")));
+    }
+
+    // Whoever asked it is told by the messaging that nobody answers.
+    private void End(SimActivation activation)
+    {
+        activation.IsGone = true;
+        if (_active.GetValueOrDefault(activation.Koid) == activation)
+            _active.Remove(activation.Koid);
+        _stale.Remove(activation);
+        // Not sent.
+        foreach (var gate in _pending.Where(pending => pending.Of == activation).Select(pending => pending.Effect).OfType<SendCommit>().SelectMany(send => send.Gates))
+            gate.Leave();
+        _pending.RemoveAll(pending => pending.Of == activation);
+        foreach (var (_, ticket) in _asked.Where(asked => asked.Asked == activation && asked.Ticket.Reply is null).ToArray())
+            ticket.Reply = ticket.Lost;
+    }
+
+    /// <summary>A silo stops for a while, as one that is paged out or has lost the network; its session may die meanwhile.</summary>
+    public void Freeze(int which)
+    {
+        _silos[which].IsFrozen = true;
+        Coverage.Count("freeze");
+    }
+
+    /// <summary>It goes on where it stood.</summary>
+    public void Thaw(int which)
+    {
+        var silo = _silos[which];
+        if (!silo.IsFrozen)
+            return;
+        silo.IsFrozen = false;
+        Coverage.Count(_sessions.IsDead(silo.Session) ? "goes on after its session is dead" : "goes on");
+        var inbox = silo.Inbox.ToArray();
+        silo.Inbox.Clear();
+        foreach (var message in inbox)
+            message();
+    }
+
+    private bool HasLease(SimSilo silo) => silo.Clock(Milliseconds) < silo.LeaseUntil;
+
+    private Instant NowAt(SimSilo silo) => new(Milliseconds, HasLeases ? silo.Clock(Milliseconds) : Milliseconds);
+
+    private SimSilo NewSilo()
+    {
+        var silo = new SimSilo(_sessions.Open(), _cachePages, Budget, new(long.MaxValue, recallsMax: 4), HasLeases ? 0.99 + (0.02 * _random.NextDouble()) : 1);
+        if (HasLeases)
+            (silo.LeaseUntil, silo.RenewAt) = (silo.Clock(Milliseconds) + Limits.SessionLeaseMs, silo.Clock(Milliseconds));
+        return silo;
+    }
+
+    // Renewals are sent and come back, each in its time; and every silo watches the others.
+    private void PassSessions()
+    {
+        foreach (var silo in _silos.Where(silo => !silo.IsFrozen).ToArray())
         {
-            _machines.Remove(koid);
-            _homes.Remove(koid);
-            // Whoever asked it is told by the messaging that nobody answers.
-            foreach (var (_, ticket) in _asked.Where(asked => asked.Asked == koid && asked.Ticket.Reply is null).ToArray())
+            var now = silo.Clock(Milliseconds);
+            silo.Recalls.RemoveAll(recall => recall.Done.IsCompleted);
+            // The letter asks for it, and no lease grows before it is done.
+            if (silo.Recalls.Exists(recall => now - recall.Since > Limits.SessionLeaseMs))
+            {
+                Coverage.Count("session given up for a gate that is not left");
+                _sessions.MarkDead(silo.Session);
+                Declared(silo.Session);
+                Renounce(silo);
+                continue;
+            }
+
+            if (now >= silo.RenewAt)
+            {
+                silo.RenewAt = now + Limits.SessionRenewMs;
+                _late.Add((_random.Next(0, 10), () =>
+                {
+                    var isAlive = _sessions.Renew(silo.Session);
+                    Later(silo, () =>
+                    {
+                        if (isAlive)
+                            silo.LeaseUntil = Math.Max(silo.LeaseUntil, now + Limits.SessionLeaseMs);
+                        else
+                            Renounce(silo);
+                        return true;
+                    });
+                }));
+            }
+
+            foreach (var (session, counter) in _sessions.Alive.Where(other => other.Session != silo.Session).ToArray())
+            {
+                if (!silo.Seen.TryGetValue(session, out var seen) || seen.Counter != counter)
+                    silo.Seen[session] = (counter, now);
+                else if (now - seen.Since >= Limits.SessionLeaseMs + Limits.SessionMarginMs && _sessions.MarkDead(session, counter))
+                    Declared(session);
+            }
+        }
+    }
+
+    // Others take its VMOs over from now on, when somebody asks for them. It does not know yet.
+    private void Declared(ulong session)
+    {
+        Coverage.Count("session found dead");
+        foreach (var activation in _active.Values.Where(one => one.Silo.Session == session).ToArray())
+        {
+            _active.Remove(activation.Koid);
+            _stale.Add(activation);
+            foreach (var (_, ticket) in _asked.Where(asked => asked.Asked == activation && asked.Ticket.Reply is null).ToArray())
                 ticket.Reply = ticket.Lost;
         }
 
-        _silos[which] = NewSilo();
-        WakeAll();
+        if (Array.Find(_silos, silo => silo.Session == session) is { } silo)
+            silo.Inbox.Clear();
     }
 
-    private SimSilo NewSilo() => new(++_sessions, _cachePages, Budget, new(long.MaxValue, recallsMax: 4));
+    // It has learned that its session is dead.
+    private void Renounce(SimSilo silo)
+    {
+        silo.LeaseUntil = long.MinValue;
+        silo.Grants.Lose(silo.Session);
+        foreach (var activation in _active.Values.Concat(_stale).Where(one => one.Silo == silo).ToArray())
+            End(activation);
+        if (Array.IndexOf(_silos, silo) is >= 0 and var which)
+            _silos[which] = NewSilo();
+    }
 
     /// <summary>Somebody looks after every VMO, as the heirs of sessions do.</summary>
     public void WakeAll()
@@ -276,16 +407,35 @@ public sealed class SimFamily
             + string.Join(' ', record.Pins.Entries.Select(pin => $" pin of {pin.Layer} by {pin.Asker} at {pin.Stamp:x}: {string.Join(',', pin.Users.Koids)}"));
     }));
 
+    /// <summary>What goes on, for the message of a test that waits for something.</summary>
+    public string DescribeWork() => string.Join('\n', _silos.Select(silo => $"silo {silo.Session}: {(silo.IsFrozen ? "frozen" : "")} {(HasLease(silo) ? "" : "no lease")} {silo.Inbox.Count} to hear")
+        .Concat(_active.Values.Concat(_stale).Select(one => $"{one.Koid} on {one.Silo.Session}{(_stale.Contains(one) ? ", stale" : "")}{(one.Machine.IsEnded ? ", ended" : "")}, owner {Store.OwnerOf(one.Koid)}, {one.Machine.QueuedCount} queued"))
+        .Concat(_pending.Select(pending => $"{pending.Of.Koid}: {pending.Effect}"))
+        .Append($"{_tasks.Count} tasks at {string.Join(' ', _tasks.Select(task => task.At.Session))}, {_late.Count} late, {RecallsWaiting} recalls, sessions {string.Join(' ', _sessions.Alive)}"));
+
     private bool HasPins => Store.Koids.Any(koid => !Record.VmoRecord.Decode(Store.LoadRecord(koid)).Pins.IsEmpty);
 
-    private VmoMachine? Open(Koid koid)
+    private ReadReplies? Peek(Koid koid, ReadCalls reads) => Open(koid) is { Silo.IsFrozen: false } open && HasLease(open.Silo) ? open.Machine.TryRead(reads, NowAt(open.Silo)) : null;
+
+    // Null: there is no such VMO, or nobody can own it at present.
+    private SimActivation? Open(Koid koid)
     {
-        if (_machines.TryGetValue(koid, out var machine) && !machine.IsEnded)
-            return machine;
+        if (_active.TryGetValue(koid, out var open) && !open.Machine.IsEnded)
+            return open;
         if (!Store.Exists(koid))
             return null;
         var previous = Store.OwnerOf(koid);
         var silo = _silos[_random.Next(SiloCount)];
+        if (HasLeases)
+        {
+            // Another live session would have to give it up first: its own silo goes on with it.
+            if (!previous.IsReleased && !_sessions.IsDead(previous.Session))
+                silo = Array.Find(_silos, own => own.Session == previous.Session);
+            if (silo is null || silo.IsFrozen || !HasLease(silo))
+                return null;
+            Coverage.Count(previous.IsReleased || previous.Session == silo.Session ? "opened" : "taken over from a dead session");
+        }
+
         var owner = new Owner(silo.Session, previous.Epoch + 1, ++_nonce);
         Store.TakeOver(koid, owner);
         var record = Store.LoadRecord(koid);
@@ -293,25 +443,46 @@ public sealed class SimFamily
         var head = Store.LoadLayer(top, VmoMachine.HeadNames)!;
         while (VmoMachine.NextOf(top, head) is { } next)
             (top, head) = (next, Store.LoadLayer(next, VmoMachine.HeadNames)!);
-        machine = VmoMachine.Acquired(record, top, head, owner, previous, silo.Memory);
-        _homes[koid] = silo;
+        var machine = VmoMachine.Acquired(record, top, head, owner, previous, silo.Memory);
         machine.IsNoted = machine.NeedsNote;
-        _machines[koid] = machine;
-        Step(koid, TickInput.Value);
-        return machine;
+        open = new(koid, silo, machine);
+        _active[koid] = open;
+        Step(open, TickInput.Value);
+        return open;
     }
 
     private void Deliver(Koid koid, SimTicket ticket, Func<Ticket, VmoInput> input)
     {
-        if (Open(koid) is not null)
+        if (Open(koid) is not { } open)
         {
-            _asked.RemoveAll(asked => asked.Ticket.Reply is not null);
-            _asked.Add((koid, ticket));
-            Step(koid, input(ticket));
+            ticket.Reply = Store.Exists(koid) ? ticket.Lost : ticket.Gone;
+            return;
         }
-        else
-            ticket.Reply = ticket.Gone;
+
+        _asked.RemoveAll(asked => asked.Ticket.Reply is not null);
+        _asked.Add((open, ticket));
+        if (open.Silo.IsFrozen)
+        {
+            open.Silo.Inbox.Add(() => Hear(open, ticket, input));
+            return;
+        }
+
+        Hear(open, ticket, input);
     }
+
+    private void Hear(SimActivation open, SimTicket ticket, Func<Ticket, VmoInput> input)
+    {
+        if (HasLease(open.Silo))
+        {
+            Step(open, input(ticket));
+            return;
+        }
+
+        Coverage.Count("call to a silo whose lease has run out");
+        End(open);
+    }
+
+    private void Later(SimSilo at, Func<bool> run) => _tasks.Add((at, run));
 
     /// <summary>Asks and does not wait: a call that is lost with its silo is answered Io.</summary>
     public SimTicket Send(Koid koid, Func<Ticket, VmoInput> input)
@@ -339,28 +510,27 @@ public sealed class SimFamily
             run();
         }
 
-        if (_pending.Count == 0)
+        var ready = HasLeases ? _pending.FindAll(pending => !pending.Of.Silo.IsFrozen) : _pending;
+        if (ready.Count == 0)
         {
             // That the last gate was left is told by another thread, at once but for the load of the machine.
-            return RunTask() || (_tasks.Count > 0 && SpinWait.SpinUntil(RunTask, 100));
+            return RunTask() || _late.Count > 0 || (!HasLeases && _tasks.Count > 0 && SpinWait.SpinUntil(RunTask, 100));
         }
 
         if (_tasks.Count > 0 && _random.Next(2) == 0)
             return RunTask();
-        var at = _random.Next(_pending.Count);
-        var (koid, effect) = _pending[at];
-        _pending.RemoveAt(at);
-        if (_machines.TryGetValue(koid, out var machine))
-            Run(koid, machine, effect);
+        var next = ready[_random.Next(ready.Count)];
+        _pending.Remove(next);
+        Run(next.Of, next.Effect);
         return true;
     }
 
     // One of the things that take several steps goes on. False: none could.
     private bool RunTask()
     {
-        foreach (var task in _tasks.OrderBy(_ => _random.Next()).ToArray())
+        foreach (var task in _tasks.Where(task => !task.At.IsFrozen).OrderBy(_ => _random.Next()).ToArray())
         {
-            if (!task())
+            if (!task.Run())
                 continue;
             _tasks.Remove(task);
             return true;
@@ -369,65 +539,57 @@ public sealed class SimFamily
         return false;
     }
 
-    private void Run(Koid koid, VmoMachine machine, VmoEffect effect)
+    private void Run(SimActivation of, VmoEffect effect)
     {
+        var (koid, silo, machine) = (of.Koid, of.Silo, of.Machine);
         switch (effect)
         {
             case LoadLeaves load:
-                Step(koid, new LeavesLoaded(load, Store.LoadLayer(load.Layer, load.Names)!.Fields, Outcome.Ok));
+                Step(of, new LeavesLoaded(load, Store.LoadLayer(load.Layer, load.Names)!.Fields, Outcome.Ok));
                 break;
             case ScanLeaves scan:
-                Step(koid, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
+                Step(of, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
                 break;
             case LoadFrozen load:
-                Step(koid, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, _homes[koid].Maps), Outcome.Ok));
+                Step(of, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, silo.Maps), Outcome.Ok));
                 break;
             case LoadLive load:
-                Walk(koid, _homes[koid], load);
+                Walk(of, load);
                 break;
             case Gather gather:
                 Walks++;
                 HeldWalks += gather.Call.IsHeld ? 1 : 0;
-                GatherOn(koid, machine, _homes[koid], gather, new(gather.First, gather.Lineage, gather.Call, gather.Known));
+                GatherOn(of, gather, new(gather.First, gather.Lineage, gather.Call, gather.Known));
                 break;
             case Recall recall:
-                var recalls = _silos.Where(silo => recall.Sessions.Contains(silo.Session)).Select(silo => (Silo: silo, Done: silo.Grants.RecallAsync(koid, recall.Extents))).ToList();
-                RecallsWaiting++;
-                WholeRecalls += recall.Extents is null ? 1 : 0;
-                _tasks.Add(() =>
-                {
-                    // What a dead silo had sent is fenced off: nobody waits for its gates.
-                    if (!recalls.TrueForAll(one => one.Done.IsCompleted || !_silos.Contains(one.Silo)))
-                        return false;
-                    RecallsWaiting--;
-                    Step(koid, new RecallDone(recall, Outcome.Ok), machine);
-                    return true;
-                });
+                TakeBack(of, recall);
                 break;
             case FindDead find:
-                Step(koid, new DeadFound(find, [.. find.Sessions.Where(session => Array.TrueForAll(_silos, silo => silo.Session != session))]), machine);
+                ulong[] dead = [.. find.Sessions.Where(session => HasLeases ? _sessions.IsDead(session) : Array.TrueForAll(_silos, silo => silo.Session != session))];
+                Fence(koid, dead);
+                Step(of, new DeadFound(find, dead));
                 break;
             case LoadFields load:
-                Step(koid, new FieldsLoaded(load, Store.LoadLayer(load.Layer, load.Names), Outcome.Ok));
+                Step(of, new FieldsLoaded(load, Store.LoadLayer(load.Layer, load.Names), Outcome.Ok));
                 break;
             case LoadBlobs load:
-                Step(koid, new BlobsLoaded(load, [.. load.Reads.Select(Store.Read)], Outcome.Ok));
+                Step(of, new BlobsLoaded(load, [.. load.Reads.Select(Store.Read)], Outcome.Ok));
                 break;
             case SendCommit send:
-                Commit(koid, send);
+                Commit(of, send);
                 break;
             case SendSettle settle:
-                Step(koid, new SettleDone(Store.Settle(koid, machine.Owner, settle.Target, settle.Layer)));
+                Step(of, new SettleDone(Store.Settle(koid, machine.Owner, settle.Target, settle.Layer)));
                 break;
             case NoteUnfinished:
-                Step(koid, new UnfinishedNoted(Outcome.Ok));
+                Step(of, new UnfinishedNoted(Outcome.Ok));
                 break;
             case UnlinkBlobs unlink:
                 Store.Unlink(unlink);
-                Step(koid, new BlobsUnlinked(unlink, Outcome.Ok));
+                Step(of, new BlobsUnlinked(unlink, Outcome.Ok));
                 break;
             case RemoveMarks remove:
-                Step(koid, new MarksRemoved(remove, Store.RemoveFields(machine.Layer, machine.Owner, remove.Names)));
+                Step(of, new MarksRemoved(remove, Store.RemoveFields(machine.Layer, machine.Owner, remove.Names)));
                 break;
             case CreateChildren create:
                 var isWhole = _random.Next(100) >= UnknownPercent;
@@ -435,31 +597,106 @@ public sealed class SimFamily
                     create.Children.ToList().ForEach(child => Store.Create(child, default));
                 else
                     CreateSome(create);
-                Step(koid, new ChildrenCreated(create, isWhole ? Outcome.Ok : new(VmoStatus.Io, "lost")));
+                Step(of, new ChildrenCreated(create, isWhole ? Outcome.Ok : new(VmoStatus.Io, "lost")));
                 break;
             case DropLayer drop:
-                Step(koid, new LayerDropped(drop, Store.Drop(drop, machine.Owner)));
+                Step(of, new LayerDropped(drop, Store.Drop(drop, machine.Owner)));
                 break;
             case Erase erase:
-                Step(koid, new Erased(Store.Erase(koid, machine.Owner, erase)));
+                Step(of, new Erased(Store.Erase(koid, machine.Owner, erase)));
                 break;
             case TellKin tell:
-                Tell(koid, tell);
+                Tell(of, tell);
                 break;
             case SendForward forward:
-                Forward(koid, machine, forward);
+                Forward(of, forward);
                 break;
             case EndActivation:
-                _machines.Remove(koid);
-                _homes.Remove(koid);
-                _pending.RemoveAll(pending => pending.Koid == koid);
+                End(of);
                 break;
         }
     }
 
-    // Asks for grants round by round, as a silo does.
-    private void Walk(Koid koid, SimSilo silo, LoadLive load, LiveFetch? begun = null)
+    // A silo answers, or acknowledges the letter when it goes on; of one that is dead what it has sent is fenced off, and nobody waits for its gates.
+    private void TakeBack(SimActivation of, Recall recall)
     {
+        RecallsWaiting++;
+        WholeRecalls += recall.Extents is null ? 1 : 0;
+        var waiting = recall.Sessions.Select(session => (Session: session, Silo: Array.Find(_silos, silo => silo.Session == session))).ToList();
+        var done = new Dictionary<ulong, Task>();
+        foreach (var (session, silo) in waiting)
+        {
+            if (silo is null)
+                continue;
+            if (HasLeases)
+            {
+                Travel(() => Later(silo, () =>
+                {
+                    done[session] = silo.Grants.RecallAsync(of.Koid, recall.Extents);
+                    silo.Recalls.Add((done[session], silo.Clock(Milliseconds)));
+                    Coverage.Count(done[session].IsCompleted ? "recall" : "recall that waits for a gate");
+                    return true;
+                }));
+            }
+            else
+            {
+                done[session] = silo.Grants.RecallAsync(of.Koid, recall.Extents);
+            }
+        }
+
+        Later(of.Silo, () =>
+        {
+            foreach (var (session, silo) in waiting)
+            {
+                if (done.TryGetValue(session, out var recalled) && recalled.IsCompleted)
+                    continue;
+                if (HasLeases ? !_sessions.IsDead(session) : silo is not null && _silos.Contains(silo))
+                    return false;
+                Coverage.Count("recall of a dead session");
+                if (HasLeases)
+                    Fence(of.Koid, [session]);
+            }
+
+            RecallsWaiting--;
+            Step(of, new RecallDone(recall, Outcome.Ok));
+            return true;
+        });
+    }
+
+    // As GrantHolders does.
+    private void Fence(Koid koid, IReadOnlyCollection<ulong> dead)
+    {
+        if (dead.Count == 0)
+            return;
+        var walk = new FenceWalk(koid, dead.ToHashSet());
+        while (walk.Needs.Count > 0)
+            walk.Take([.. walk.Needs.Select(vmo => Store.Exists(vmo) ? Store.LoadRecord(vmo) : null)]);
+        foreach (var (vmo, owner) in walk.Owned)
+        {
+            Coverage.Count("fenced");
+            Store.Release(vmo, owner);
+        }
+    }
+
+    // A message between silos takes its time where there are clocks.
+    private void Travel(Action arrive)
+    {
+        if (HasLeases)
+            _late.Add((_random.Next(0, 8), arrive));
+        else
+            arrive();
+    }
+
+    // Asks for grants round by round, as a silo does.
+    private void Walk(SimActivation of, LoadLive load, LiveFetch? begun = null)
+    {
+        var silo = of.Silo;
+        if (HasLeases && !HasLease(silo))
+        {
+            Step(of, new LiveLoaded(load, null, new(VmoStatus.ShouldWait, "no session", 200)));
+            return;
+        }
+
         var fetch = begun ?? new(load.Parent, load.Extent, (vmo, extent) => silo.Grants.Find(vmo, extent, silo.Session));
         var round = fetch.Next();
         if (round.Count == 0)
@@ -467,44 +704,50 @@ public sealed class SimFamily
             LiveRounds.Add(fetch.Rounds);
             if (fetch.Compose(silo.Session) is not { } view)
             {
-                _tasks.Add(() =>
+                Coverage.Count("view recalled before it was put together");
+                Later(silo, () =>
                 {
-                    Walk(koid, silo, load);
+                    Walk(of, load);
                     return true;
                 });
                 return;
             }
 
             silo.Grants.Put(load.Parent, load.Extent, view);
-            _tasks.Add(() =>
+            Later(silo, () =>
             {
-                if (_homes.GetValueOrDefault(koid) == silo)
-                    Step(koid, new LiveLoaded(load, view, Outcome.Ok));
+                Step(of, new LiveLoaded(load, view, Outcome.Ok));
                 return true;
             });
             return;
         }
 
-        var waits = new Waiting(this, round.Count, fetch.Needed, () => Walk(koid, silo, load, fetch));
+        var waits = new Waiting(this, silo, round.Count, fetch.Needed, () => Walk(of, load, fetch));
         for (var i = 0; i < round.Count; i++)
         {
             var (index, (vmo, extent)) = (i, round[i]);
             var (mark, gone) = (silo.Grants.Mark(), silo.Grants.Gone);
             var ticket = new SimTicket { Lost = new GrantReply { Outcome = new(VmoStatus.Io, "lost") } };
-            ticket.Replied = reply => _tasks.Add(() =>
+            ticket.Replied = reply => Later(silo, () =>
             {
                 // Whoever is needed and has not granted is asked again; what comes late is held, and not known to the walk.
-                if (reply is GrantReply { Outcome.IsOk: true } given && silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, gone) is { } grant && !waits.IsOver)
-                    fetch.Take(index, grant);
+                if (reply is GrantReply { Outcome.IsOk: true } given)
+                {
+                    var accepted = silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, gone);
+                    Coverage.Count(accepted is null ? "grant overtaken by a recall" : "grant");
+                    if (accepted is not null && !waits.IsOver)
+                        fetch.Take(index, accepted);
+                }
+
                 waits.Answered(index);
                 return true;
             });
-            Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))])));
+            Travel(() => Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))]))));
         }
     }
 
     // Those who are needed are waited for, the others for a quarter of a second more.
-    private sealed class Waiting(SimFamily family, int asked, int needed, Action then)
+    private sealed class Waiting(SimFamily family, SimSilo at, int asked, int needed, Action then)
     {
         private int _asked = asked;
         private int _answered;
@@ -528,7 +771,7 @@ public sealed class SimFamily
                 return;
             _isTimed = true;
             var until = family.Milliseconds + 250;
-            family._tasks.Add(() =>
+            family.Later(at, () =>
             {
                 if (!IsOver && family.Milliseconds < until)
                     return false;
@@ -546,26 +789,27 @@ public sealed class SimFamily
     }
 
     // Asks for pins round by round, as a silo does.
-    private void GatherOn(Koid koid, VmoMachine machine, SimSilo silo, Gather gather, MomentWalk walk)
+    private void GatherOn(SimActivation of, Gather gather, MomentWalk walk)
     {
+        var silo = of.Silo;
         var round = walk.Next().ToArray();
         if (round.Length == 0)
         {
-            Step(koid, new Gathered(gather, walk.Levels, walk.Strays, walk.Failure), machine);
+            Step(of, new Gathered(gather, walk.Levels, walk.Strays, walk.Failure));
             return;
         }
 
         var answers = new (PinReply?, Grant?)[round.Length];
-        var waits = new Waiting(this, round.Length, 1, () =>
+        var waits = new Waiting(this, silo, round.Length, 1, () =>
         {
             walk.Take(answers);
-            GatherOn(koid, machine, silo, gather, walk);
+            GatherOn(of, gather, walk);
         });
         for (var i = 0; i < round.Length; i++)
         {
             var (index, vmo, mark) = (i, round[i], silo.Grants.Mark());
             var ticket = new SimTicket { Lost = new PinReply { Outcome = new(VmoStatus.Io, "lost") } };
-            ticket.Replied = reply => _tasks.Add(() =>
+            ticket.Replied = reply => Later(silo, () =>
             {
                 var pinned = reply as PinReply ?? new() { Outcome = ((VmoReply)reply).Outcome };
                 if (_random.Next(100) < LostPercent)
@@ -576,7 +820,7 @@ public sealed class SimFamily
                 waits.Answered(index);
                 return true;
             });
-            Deliver(vmo, ticket, at => new PinInput(at, gather.Call));
+            Travel(() => Deliver(vmo, ticket, at => new PinInput(at, gather.Call)));
         }
     }
 
@@ -589,9 +833,9 @@ public sealed class SimFamily
         }
     }
 
-    private void Tell(Koid koid, TellKin tell)
+    private void Tell(SimActivation of, TellKin tell)
     {
-        var (ticket, machine) = (new SimTicket(), _machines[koid]);
+        var ticket = new SimTicket();
         ticket.Replied = reply =>
         {
             // Gone altogether is as good as told.
@@ -600,33 +844,34 @@ public sealed class SimFamily
                 outcome = tell.Message.IsToldWhenGone ? Outcome.Ok : new(VmoStatus.NotFound, "gone");
             if (_random.Next(100) < LostPercent)
                 outcome = new(VmoStatus.Io, "lost");
-            Step(koid, new KinTold(tell, outcome), machine);
+            Step(of, new KinTold(tell, outcome));
         };
         if (_random.Next(100) < RepeatPercent)
             _late.Add((_random.Next(1, 200), () => Deliver(tell.Target, new(), at => new KinInput(at, tell.Message))));
-        Deliver(tell.Target, ticket, at => new KinInput(at, tell.Message));
+        Travel(() => Deliver(tell.Target, ticket, at => new KinInput(at, tell.Message)));
     }
 
     // A slice or reference hands a call on: the request may be lost, or its answer, and then nobody knows.
-    private void Forward(Koid koid, VmoMachine machine, SendForward send)
+    private void Forward(SimActivation of, SendForward send)
     {
+        var silo = of.Silo;
         var lost = _random.Next(100) < LostPercent;
         var nothing = new ForwardReply { Outcome = new(VmoStatus.Io, "lost") };
-        if ((lost && _random.Next(2) == 0) || Open(send.Target) is not { } target)
+        if ((lost && _random.Next(2) == 0) || Open(send.Target) is not { } target || target.Silo.IsFrozen)
         {
-            Step(koid, new ForwardDone(send, nothing), machine);
+            Step(of, new ForwardDone(send, nothing));
             return;
         }
 
-        var admitted = target.Admit(send.Call.Pass, NextSecret(), Now, out var secret);
+        var admitted = target.Machine.Admit(send.Call.Pass, NextSecret(), NowAt(target.Silo), out var secret);
         if (!admitted.IsOk)
         {
-            Step(koid, new ForwardDone(send, new() { Outcome = admitted }), machine);
+            Step(of, new ForwardDone(send, new() { Outcome = admitted }));
             return;
         }
 
         var ticket = new SimTicket { Lost = nothing, Gone = nothing };
-        ticket.Replied = reply => _tasks.Add(() =>
+        ticket.Replied = reply => Later(silo, () =>
         {
             var forwarded = lost ? nothing : reply switch
             {
@@ -635,7 +880,7 @@ public sealed class SimFamily
                 VmoReply call => new() { Reply = call },
                 _ => nothing,
             };
-            Step(koid, new ForwardDone(send, forwarded), machine);
+            Step(of, new ForwardDone(send, forwarded));
             return true;
         });
         Deliver(send.Target, ticket, at => send.Call switch
@@ -647,12 +892,18 @@ public sealed class SimFamily
         });
     }
 
-    private void Commit(Koid koid, SendCommit send)
+    private void Commit(SimActivation of, SendCommit send)
     {
         var commit = send.Commit;
+        if (HasLeases)
+        {
+            CommitOver(of, send);
+            return;
+        }
+
         if (_random.Next(100) >= UnknownPercent)
         {
-            Step(koid, new CommitDone(Store.Commit(commit)));
+            Step(of, new CommitDone(Store.Commit(commit)));
             return;
         }
 
@@ -667,19 +918,60 @@ public sealed class SimFamily
                 break;
         }
 
-        Step(koid, new CommitDone(CommitOutcome.Unknown));
+        Step(of, new CommitDone(CommitOutcome.Unknown));
     }
 
-    private void Step(Koid koid, VmoInput input, VmoMachine? asked = null)
+    // What relies on others' pages is sent under a lease. It arrives when it arrives, whatever becomes of the silo; the answer takes its way back.
+    private void CommitOver(SimActivation of, SendCommit send)
     {
-        if (!_machines.TryGetValue(koid, out var machine) || (asked is not null && asked != machine))
-            return;
-        foreach (var effect in machine.Step(input, Now))
+        if (send.Gates.Count > 0 && !HasLease(of.Silo))
         {
-            if (effect is Answer answer)
-                ((SimTicket)answer.Ticket).Reply = answer.Reply;
-            else
-                _pending.Add((koid, effect));
+            Coverage.Count("commit under a gate not sent, the lease has run out");
+            Step(of, new CommitDone(CommitOutcome.Fenced));
+            return;
+        }
+
+        var isLate = _random.Next(100) < UnknownPercent;
+        var isAnswered = !isLate;
+        _late.Add((isLate ? _random.Next(20, 900) : _random.Next(0, 12), () =>
+        {
+            var outcome = Store.Commit(send.Commit);
+            Coverage.Count($"commit{(isLate ? " on its way for long" : "")}{(send.Gates.Count > 0 ? ", under a gate" : "")}{(_sessions.IsDead(of.Silo.Session) ? ", of a dead session" : "")}: {outcome}");
+            if (isAnswered)
+                Answered(outcome);
+        }));
+        if (isLate)
+            _late.Add((_random.Next(5, 30), () => Answered(CommitOutcome.Unknown)));
+
+        void Answered(CommitOutcome outcome) => Later(of.Silo, () =>
+        {
+            // The machine leaves the gates, if it is still there.
+            if (of.IsGone && outcome != CommitOutcome.Unknown)
+            {
+                foreach (var gate in send.Gates)
+                    gate.Leave();
+            }
+
+            Step(of, new CommitDone(outcome));
+            return true;
+        });
+    }
+
+    private void Step(SimActivation of, VmoInput input)
+    {
+        if (of.IsGone)
+            return;
+        foreach (var effect in of.Machine.Step(input, NowAt(of.Silo)))
+        {
+            if (effect is not Answer answer)
+            {
+                _pending.Add((of, effect));
+                continue;
+            }
+
+            var isTrue = !answer.FromMemory || of.Machine.IsEnded || HasLease(of.Silo);
+            Coverage.Count(isTrue ? "answer" : "answer held back, the lease has run out");
+            ((SimTicket)answer.Ticket).Reply = isTrue ? answer.Reply : ((SimTicket)answer.Ticket).Lost;
         }
     }
 }

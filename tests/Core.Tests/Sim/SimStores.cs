@@ -70,6 +70,12 @@ public sealed class SimStores
 
     public bool Exists(Koid koid) => SlotOf(koid).Record is not null;
 
+    public void Release(Koid koid, Owner owner)
+    {
+        if (OwnerOf(koid) == owner)
+            SlotOf(koid).Owner = owner.Released();
+    }
+
     public void TakeOver(Koid koid, Owner next) => SlotOf(koid).Owner = next;
 
     public StoredHash LoadRecord(Koid koid) => SlotOf(koid).Record!.ToHash(SlotOf(koid).Owner);
