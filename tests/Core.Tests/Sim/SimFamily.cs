@@ -664,9 +664,9 @@ public sealed class SimFamily
     }
 
     // As GrantHolders does.
-    private void Fence(Koid koid, IReadOnlyCollection<ulong> dead)
+    private void Fence(Koid koid, ulong[] dead)
     {
-        if (dead.Count == 0)
+        if (dead.Length == 0)
             return;
         var walk = new FenceWalk(koid, dead.ToHashSet());
         while (walk.Needs.Count > 0)
