@@ -1,6 +1,9 @@
 using CsCheck;
 using VmoCluster.Core.Contents;
+using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Handles;
+using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Tests;
@@ -79,5 +82,14 @@ public class StoredFormsTests
             Assert.Equal(blobs, BlobSizes.Count(pages));
             Assert.InRange(BlobSizes.Take(pages), 1, Limits.BlobPagesMax);
         }
+    }
+
+    [Fact]
+    public void No_field_of_a_layer_but_its_leaves_is_named_as_leaves_are()
+    {
+        var names = VmoMachine.HeadNames.Concat(LayerSummary.Names).Append(FieldNames.Event).Append(FieldNames.Frozen).Select(name => System.Text.Encoding.Latin1.GetString(name.Span)).Distinct().ToArray();
+        Assert.True(names.Length > 10);
+        Assert.DoesNotContain(names, name => name.StartsWith('l'));
+        Assert.True(FieldNames.Leaf(7).Span.StartsWith(FieldNames.LeafPrefix.Span));
     }
 }

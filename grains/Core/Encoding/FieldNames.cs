@@ -20,18 +20,18 @@ public static class FieldNames
     public static ReadOnlyMemory<byte> Garbage { get; } = "gc"u8.ToArray();
 
     public static ReadOnlyMemory<byte> Below { get; } = "below"u8.ToArray();
-    public static ReadOnlyMemory<byte> Lineage { get; } = "line"u8.ToArray();
+    public static ReadOnlyMemory<byte> Lineage { get; } = "anc"u8.ToArray();
     public static ReadOnlyMemory<byte> Frozen { get; } = "frozen"u8.ToArray();
     public static ReadOnlyMemory<byte> Next { get; } = "next"u8.ToArray();
     public static ReadOnlyMemory<byte> Folded { get; } = "folded"u8.ToArray();
-    public static ReadOnlyMemory<byte> Left { get; } = "left"u8.ToArray();
+    public static ReadOnlyMemory<byte> Left { get; } = "from"u8.ToArray();
     public static ReadOnlyMemory<byte> Hidden { get; } = "hide"u8.ToArray();
     public static ReadOnlyMemory<byte> Children { get; } = "kids"u8.ToArray();
     public static ReadOnlyMemory<byte> Holders { get; } = "hold"u8.ToArray();
     public static ReadOnlyMemory<byte> Pins { get; } = "pins"u8.ToArray();
     public static ReadOnlyMemory<byte> Intent { get; } = "intent"u8.ToArray();
 
-    /// <summary>What the names of all leaves begin with.</summary>
+    /// <summary>What the names of all leaves begin with, and of no other field of a layer: a scan by it brings leaves only.</summary>
     public static ReadOnlyMemory<byte> LeafPrefix { get; } = "l"u8.ToArray();
 
     /// <summary><c>l</c> and the leaf's number, 8 bytes big-endian.</summary>

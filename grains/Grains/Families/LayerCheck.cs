@@ -81,7 +81,7 @@ internal sealed class LayerCheck(IPageStore store, FamilyReader reader, LayerSum
         }
         catch (InvalidDataException exception)
         {
-            Find("damaged", "line", $"the lineage of layer {layer.Id} cannot be read: {exception.Message}");
+            Find("damaged", "anc", $"the lineage of layer {layer.Id} cannot be read: {exception.Message}");
         }
     }
 

@@ -84,7 +84,7 @@ public sealed class SimStores
         SlotOf(layer.Home).Layers.TryGetValue(layer.Number, out var hash) ? hash.ToHash(default, names) : null;
 
     public IReadOnlyList<StoreField> Scan(LayerId layer) => SlotOf(layer.Home).Layers.TryGetValue(layer.Number, out var hash)
-        ? [.. hash.ToHash(default).Fields.Where(field => FieldNames.TryReadLeaf(field.Name.Span, out _))]
+        ? [.. hash.ToHash(default).Fields.Where(field => field.Name.Span.StartsWith(FieldNames.LeafPrefix.Span))]
         : [];
 
     /// <summary>Writes over a field of a layer, as a bad disk would.</summary>
