@@ -115,14 +115,13 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
             {
                 var asked = round.Select(one => Ask(asking, one, () => GrantAsync(one.Vmo, one.Extent, mine))).ToArray();
                 await AnsweredAsync(asked, fetch.Needed);
-                for (var i = 0; i < asked.Length; i++)
+                if (asked.Take(fetch.Needed).FirstOrDefault(ask => ask.Result.Grant is null) is { } refused)
+                    return (null, refused.Result.Outcome);
+                foreach (var (one, ask) in asking.Where(ask => ask.Value.IsCompletedSuccessfully).ToArray())
                 {
-                    if (asked[i] is not { IsCompletedSuccessfully: true, Result: var (grant, outcome) })
-                        continue;
-                    if (grant is not null)
-                        fetch.Take(i, grant);
-                    else if (i < fetch.Needed)
-                        return (null, outcome);
+                    asking.Remove(one);
+                    if (ask.Result.Grant is { } grant)
+                        fetch.Take(grant);
                 }
             }
 

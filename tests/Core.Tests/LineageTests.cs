@@ -91,6 +91,33 @@ public sealed class LineageTests
     }
 
     [Fact]
+    public void A_cold_view_through_hundreds_of_live_ancestors_takes_a_few_rounds_and_shows_what_they_show()
+    {
+        var family = new SimFamily(5);
+        var root = family.CreateRoot(1 << 20);
+        Assert.Equal(Outcome.Ok, family.Write(root, 128 * Page, [1]));
+        var last = root;
+        for (var level = 1; level <= 300; level++)
+        {
+            var (outcome, _, handles) = family.Clone(last, 1, new CloneSpec { Kind = VmoKind.Live, Size = 1 << 20 });
+            Assert.True(outcome.IsOk, outcome.Message);
+            last = handles[0];
+            Assert.Equal(Outcome.Ok, family.Write(last, (ulong)(1 + (level % 60)) * Page, [(byte)(level | 1)]));
+        }
+
+        family.Settle();
+        for (var silo = 0; silo < 3; silo++)
+            family.Crash(silo);
+        family.Settle();
+        family.LiveRounds.Clear();
+        Assert.Equal(1, family.Read(last, 128 * Page, 1).Data[0]);
+        Assert.Equal(299 - 256, family.Read(last, 60 * Page, 1).Data[0]);
+        Assert.InRange(family.LiveRounds.Max(), 2, 6);
+        Assert.Equal(Outcome.Ok, family.Write(root, 128 * Page, [2]));
+        Assert.Equal(2, family.Read(last, 128 * Page, 1).Data[0]);
+    }
+
+    [Fact]
     public void What_a_sibling_has_loaded_is_not_loaded_again()
     {
         var family = new SimFamily(2);

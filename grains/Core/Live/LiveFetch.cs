@@ -55,11 +55,11 @@ public sealed class LiveFetch(Koid parent, ulong extent, Func<Koid, ulong, Grant
         return _round;
     }
 
-    /// <summary>One of the round has been granted.</summary>
-    public void Take(int index, Grant grant)
+    /// <summary>One that was asked, in this round or an earlier one, has granted.</summary>
+    public void Take(Grant grant)
     {
-        if (index < Needed)
-            _given[_round[index]] = grant;
+        if (_round.IndexOf((grant.Vmo, grant.Extent), 0, Needed) >= 0)
+            _given[(grant.Vmo, grant.Extent)] = grant;
         else
             Name(grant);
     }

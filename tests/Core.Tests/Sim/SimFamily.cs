@@ -517,8 +517,8 @@ public sealed class SimFamily
             return RunTask() || _late.Count > 0 || (!HasLeases && _tasks.Count > 0 && SpinWait.SpinUntil(RunTask, 100));
         }
 
-        if (_tasks.Count > 0 && _random.Next(2) == 0)
-            return RunTask();
+        if (_tasks.Count > 0 && _random.Next(2) == 0 && RunTask())
+            return true;
         var next = ready[_random.Next(ready.Count)];
         _pending.Remove(next);
         Run(next.Of, next.Effect);
@@ -730,13 +730,13 @@ public sealed class SimFamily
             var ticket = new SimTicket { Lost = new GrantReply { Outcome = new(VmoStatus.Io, "lost") } };
             ticket.Replied = reply => Later(silo, () =>
             {
-                // Whoever is needed and has not granted is asked again; what comes late is held, and not known to the walk.
+                // Whoever is needed and has not granted is asked again.
                 if (reply is GrantReply { Outcome.IsOk: true } given)
                 {
                     var accepted = silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, gone);
                     Coverage.Count(accepted is null ? "grant overtaken by a recall" : "grant");
-                    if (accepted is not null && !waits.IsOver)
-                        fetch.Take(index, accepted);
+                    if (accepted is not null)
+                        fetch.Take(accepted);
                 }
 
                 waits.Answered(index);
