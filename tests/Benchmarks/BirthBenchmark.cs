@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using VmoCluster.Client;
 
 namespace VmoCluster.Benchmarks;
@@ -32,7 +31,7 @@ internal static class BirthBenchmark
 
         await Filling.RestAsync(machine);
         // The only one that has a million pages to freeze: a snapshot of an untouched VMO freezes nothing.
-        var ofPages = await MillisecondsAsync(() => full.CloneAsync(VmoKind.Snapshot));
+        var ofPages = await Load.MillisecondsAsync(() => full.CloneAsync(VmoKind.Snapshot));
         report.Add($"the first snapshot of a VMO of 64 GiB after {options.Pages:N0} pages were written, once", $"{ofPages:F2} ms", "", "", "2 ms");
         foreach (var kind in Kinds)
             await ActiveAsync(report, kind, empty, full, isWritten: false, options.Pages);
@@ -51,7 +50,7 @@ internal static class BirthBenchmark
             {
                 if (isWritten)
                     await vmo.WriteAsync(0, new byte[] { (byte)(i + 1) });
-                times.Add(await MillisecondsAsync(() => vmo.CloneAsync(kind)));
+                times.Add(await Load.MillisecondsAsync(() => vmo.CloneAsync(kind)));
             }
         }
 
@@ -67,7 +66,7 @@ internal static class BirthBenchmark
             foreach (var (vmo, times) in i % 2 == 0 ? new[] { (empty, ofEmpty), (full, ofFull) } : [(full, ofFull), (empty, ofEmpty)])
             {
                 await Given.UpAsync(machine.Raw.GetDatabase(), vmo.Koid.Value);
-                times.Add(await MillisecondsAsync(() => vmo.CloneAsync(kind)));
+                times.Add(await Load.MillisecondsAsync(() => vmo.CloneAsync(kind)));
             }
         }
 
@@ -79,12 +78,5 @@ internal static class BirthBenchmark
         var (empty, full) = (Load.Median(ofEmpty), Load.Median(ofFull));
         var missed = full / empty > 1.2 || full > limit;
         report.Add(what, $"{full:F2} ms", $"of an empty one {empty:F2} ms", $"{full / empty:F2} x", $"1.2 x{(limit is { } most ? $", {most} ms" : "")}{(missed ? ": short" : "")}");
-    }
-
-    private static async Task<double> MillisecondsAsync(Func<Task> work)
-    {
-        var started = Stopwatch.GetTimestamp();
-        await work();
-        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using VmoCluster.Client;
 
 namespace VmoCluster.Benchmarks;
@@ -35,8 +34,8 @@ internal static class CloneBenchmark
             var (ofEmpty, ofFull) = (new List<double>(), new List<double>());
             for (var i = 0; i < Clones; i++)
             {
-                ofEmpty.Add(await MillisecondsAsync(() => empty.CloneAsync(kind)));
-                ofFull.Add(await MillisecondsAsync(() => full.CloneAsync(kind)));
+                ofEmpty.Add(await Load.MillisecondsAsync(() => empty.CloneAsync(kind)));
+                ofFull.Add(await Load.MillisecondsAsync(() => full.CloneAsync(kind)));
             }
 
             report.Add($"{kind} of a VMO of 64 GiB with {options.Pages:N0} pages, parent active, p50 of {Clones}", $"{Load.Median(ofFull):F2} ms",
@@ -53,7 +52,7 @@ internal static class CloneBenchmark
             var times = new List<double>();
             var before = await machine.RedisBytesAsync();
             for (var i = 0; i < 3; i++)
-                times.Add(await MillisecondsAsync(() => parent.CloneManyAsync(count, VmoKind.Snapshot)));
+                times.Add(await Load.MillisecondsAsync(() => parent.CloneManyAsync(count, VmoKind.Snapshot)));
             var bytes = (await machine.RedisBytesAsync() - before) / (3.0 * count);
             report.Add($"CloneMany({count:N0}) of snapshots", $"{Load.Median(times):F0} ms", "", "", count == 1000 ? "100 ms" : "1 s");
             report.Add($"Redis memory for a clone without a changed page, of {3 * count:N0}", $"{bytes:F0} B", "", "", "1024 B");
@@ -64,16 +63,16 @@ internal static class CloneBenchmark
     {
         var root = await client.CreateAsync(1 << 20);
         for (var page = 0; page < 256; page += 64)
-            await root.WriteAsync((ulong)page * Limits.PageBytes, Page(page + 1));
+            await root.WriteAsync((ulong)page * Limits.PageBytes, Filling.Page(page + 1));
         var leaf = root;
         for (var level = 0; level < Depth; level++)
         {
             leaf = await leaf.CloneAsync(kind);
             // Every level changes something, so that every level is there.
-            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Page(level));
+            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Filling.Page(level));
         }
 
-        var first = await MillisecondsAsync(() => leaf.ReadAsync(128 * Limits.PageBytes, new byte[Limits.PageBytes]));
+        var first = await Load.MillisecondsAsync(() => leaf.ReadAsync(128 * Limits.PageBytes, new byte[Limits.PageBytes]));
         report.Add($"first read of an extent at depth {Depth:N0}, {kind}, ancestors active", $"{first:F0} ms", "", "", kind == VmoKind.Live ? "150 ms" : "a handful of round trips");
         var (deep, flat) = (joined.Open(leaf.Handle), joined.Open(root.Handle));
         var (deepRates, flatRates) = (new List<double>(), new List<double>());
@@ -91,8 +90,8 @@ internal static class CloneBenchmark
         {
             var clone = await leaf.CloneAsync(VmoKind.Live);
             await clone.ReadAsync(0, new byte[256 * Limits.PageBytes]);
-            inherited.Add(await MillisecondsAsync(() => clone.WriteAsync(128 * Limits.PageBytes, new byte[] { 7 })));
-            own.Add(await MillisecondsAsync(() => clone.WriteAsync((128 * Limits.PageBytes) + 1, new byte[] { 7 })));
+            inherited.Add(await Load.MillisecondsAsync(() => clone.WriteAsync(128 * Limits.PageBytes, new byte[] { 7 })));
+            own.Add(await Load.MillisecondsAsync(() => clone.WriteAsync((128 * Limits.PageBytes) + 1, new byte[] { 7 })));
             await clone.CloseAsync();
         }
 
@@ -106,13 +105,13 @@ internal static class CloneBenchmark
         var parent = await client.CreateAsync(1 << 20);
         var alone = new List<double>();
         for (var i = 0; i < 50; i++)
-            alone.Add(await MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
+            alone.Add(await Load.MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
         var clones = await parent.CloneManyAsync(Fan, VmoKind.Live);
         var recalled = new List<double>();
         for (var i = 0; i < 10; i++)
         {
             await Load.ForAsync(32, Fan, async n => await clones[(int)n].ReadAsync(0, new byte[1]));
-            recalled.Add(await MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
+            recalled.Add(await Load.MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
         }
 
         report.Add($"write to a parent when {Fan:N0} live clones (one silo) have just read the extent, p50", $"{Load.Median(recalled):F2} ms",
@@ -121,18 +120,4 @@ internal static class CloneBenchmark
 
     private static Task<double> RateAsync(Vmo vmo, int seconds) => Load.RateAsync(
         32, seconds, async (_, random) => await vmo.ReadAsync((ulong)random.Next(256) * Limits.PageBytes, new byte[Limits.PageBytes]));
-
-    private static async Task<double> MillisecondsAsync(Func<Task> work)
-    {
-        var started = Stopwatch.GetTimestamp();
-        await work();
-        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-    }
-
-    private static byte[] Page(int seed)
-    {
-        var page = new byte[Limits.PageBytes];
-        new Random(seed).NextBytes(page);
-        return page;
-    }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using VmoCluster.Client;
 using VmoCluster.Harness;
@@ -76,11 +75,11 @@ internal static class DepthBenchmark
     {
         var leaf = await client.CreateAsync(1 << 20);
         for (var page = 0; page < 256; page += 64)
-            await leaf.WriteAsync((ulong)page * Limits.PageBytes, Page(page + 1));
+            await leaf.WriteAsync((ulong)page * Limits.PageBytes, Filling.Page(page + 1));
         for (var level = 0; level < depth; level++)
         {
             leaf = await leaf.CloneAsync(kind);
-            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Page(level));
+            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Filling.Page(level));
         }
 
         return leaf;
@@ -90,7 +89,7 @@ internal static class DepthBenchmark
     {
         var page = new byte[Limits.PageBytes];
         await vmo.ReadAsync(128 * Limits.PageBytes, page);
-        if (!page.AsSpan().SequenceEqual(Page(129)))
+        if (!page.AsSpan().SequenceEqual(Filling.Page(129)))
             throw new InvalidOperationException("the root's page shows something else");
     }
 
@@ -103,7 +102,7 @@ internal static class DepthBenchmark
         {
             var vmo = client.Open(handle);
             before = await CountsAsync(redis);
-            times.Add(await MillisecondsAsync(() => ReadOnceAsync(vmo)));
+            times.Add(await Load.MillisecondsAsync(() => ReadOnceAsync(vmo)));
             after = await CountsAsync(redis);
         }
 
@@ -140,14 +139,14 @@ internal static class DepthBenchmark
         for (var i = 0; i < 60; i++)
         {
             var clone = await parent.CloneAsync(VmoKind.Live);
-            await clone.WriteAsync(200 * Limits.PageBytes, Page(i));
+            await clone.WriteAsync(200 * Limits.PageBytes, Filling.Page(i));
             await clone.ReadAsync(0, new byte[256 * Limits.PageBytes]);
             await clone.WriteAsync((200 * Limits.PageBytes) + 1, new byte[] { 6 });
             // In turns, so that being second helps neither.
             foreach (var isInherited in i % 2 == 0 ? new[] { true, false } : [false, true])
             {
                 var at = (isInherited ? 128 : 200ul) * Limits.PageBytes;
-                (isInherited ? inherited : own).Add(await MillisecondsAsync(() => clone.WriteAsync(at, new byte[] { 7 })));
+                (isInherited ? inherited : own).Add(await Load.MillisecondsAsync(() => clone.WriteAsync(at, new byte[] { 7 })));
             }
 
             await clone.CloseAsync();
@@ -160,27 +159,13 @@ internal static class DepthBenchmark
     private static async Task SnapshotAsync(Report report, VmoClient client, int depth)
     {
         var vmo = await BuildAsync(client, VmoKind.Live, depth);
-        var first = await MillisecondsAsync(() => vmo.CloneAsync(VmoKind.Snapshot));
+        var first = await Load.MillisecondsAsync(() => vmo.CloneAsync(VmoKind.Snapshot));
         var next = new List<double>();
         for (var i = 0; i < 30; i++)
-            next.Add(await MillisecondsAsync(() => vmo.CloneAsync(VmoKind.Snapshot)));
+            next.Add(await Load.MillisecondsAsync(() => vmo.CloneAsync(VmoKind.Snapshot)));
         report.Add($"snapshot of a live clone at depth {depth:N0}: the first", $"{first:F1} ms", $"the next, p50 {Load.Median(next):F1} ms");
     }
 
     private static Task<VmoClient> ConnectAsync(RedisServer redis) =>
         OrleansVmoClient.ConnectAsync(new() { Redis = redis.Configuration }, new() { JoinCalls = false, Deadline = TimeSpan.FromSeconds(60) });
-
-    private static async Task<double> MillisecondsAsync(Func<Task> work)
-    {
-        var started = Stopwatch.GetTimestamp();
-        await work();
-        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-    }
-
-    private static byte[] Page(int seed)
-    {
-        var page = new byte[Limits.PageBytes];
-        new Random(seed).NextBytes(page);
-        return page;
-    }
 }

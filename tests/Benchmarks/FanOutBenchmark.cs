@@ -31,14 +31,14 @@ internal static class FanOutBenchmark
         for (var level = 1; level < Depth; level++)
         {
             leaf = await leaf.CloneAsync(kind);
-            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Page(level));
+            await leaf.WriteAsync((ulong)(1 + (level % 60)) * Limits.PageBytes, Filling.Page(level));
         }
 
         var (flat, deep) = (new List<Vmo>(), new List<Vmo>());
         for (var i = 0; i < Readers; i++)
         {
             var last = await leaf.CloneAsync(kind);
-            await last.WriteAsync(61 * Limits.PageBytes, Page(i));
+            await last.WriteAsync(61 * Limits.PageBytes, Filling.Page(i));
             deep.Add(joined.Open(last.Handle));
             flat.Add(joined.Open((await RootAsync(client)).Handle));
         }
@@ -58,7 +58,7 @@ internal static class FanOutBenchmark
         var parent = await client.CreateAsync(1 << 20);
         var alone = new List<double>();
         for (var i = 0; i < 200; i++)
-            alone.Add(await MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
+            alone.Add(await Load.MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)i })));
         var hotAlone = await Load.RateAsync(1, options.Seconds, (_, _) => parent.WriteAsync(0, new byte[] { 1 }));
         var clones = await parent.CloneManyAsync(Fan, VmoKind.Live);
         await Load.ForAsync(32, Fan, async n => await clones[(int)n].ReadAsync(0, new byte[1]));
@@ -73,7 +73,7 @@ internal static class FanOutBenchmark
                 if (i > 0 && read[0] != (byte)(i + 99))
                     throw new InvalidOperationException($"clone {n} shows {read[0]} after {i + 99} was written to its parent");
             });
-            recalled.Add(await MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)(i + 100) })));
+            recalled.Add(await Load.MillisecondsAsync(() => parent.WriteAsync(0, new byte[] { (byte)(i + 100) })));
         }
 
         var after = await RecallsAsync(cluster);
@@ -115,7 +115,7 @@ internal static class FanOutBenchmark
     {
         var root = await client.CreateAsync(1 << 20);
         for (var page = 0; page < 256; page += 64)
-            await root.WriteAsync((ulong)page * Limits.PageBytes, Page(page + 1));
+            await root.WriteAsync((ulong)page * Limits.PageBytes, Filling.Page(page + 1));
         return root;
     }
 
@@ -124,18 +124,4 @@ internal static class FanOutBenchmark
 
     private static Task<VmoClient> ConnectAsync(RedisServer redis, bool joined) =>
         OrleansVmoClient.ConnectAsync(new() { Redis = redis.Configuration }, new() { JoinCalls = joined, Deadline = TimeSpan.FromSeconds(60) });
-
-    private static async Task<double> MillisecondsAsync(Func<Task> work)
-    {
-        var started = Stopwatch.GetTimestamp();
-        await work();
-        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-    }
-
-    private static byte[] Page(int seed)
-    {
-        var page = new byte[Limits.PageBytes];
-        new Random(seed).NextBytes(page);
-        return page;
-    }
 }

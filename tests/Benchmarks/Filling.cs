@@ -5,6 +5,14 @@ namespace VmoCluster.Benchmarks;
 /// <summary>Pages nobody can compress, written in different orders.</summary>
 internal static class Filling
 {
+    /// <summary>One page, the same for the same seed.</summary>
+    public static byte[] Page(int seed)
+    {
+        var page = new byte[Limits.PageBytes];
+        new Random(seed).NextBytes(page);
+        return page;
+    }
+
     public static async Task SequentialAsync(Vmo vmo, int pages)
     {
         var perCall = Limits.CallBytesMax / Limits.PageBytes;

@@ -43,6 +43,14 @@ internal static class Load
         })));
     }
 
+    /// <summary>How long something takes.</summary>
+    public static async Task<double> MillisecondsAsync(Func<Task> work)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await work();
+        return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+    }
+
     public static double Median(List<double> values)
     {
         values.Sort();
