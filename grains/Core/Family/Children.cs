@@ -7,9 +7,15 @@ namespace VmoCluster.Core.Family;
 /// <param name="Followers">Those that show its pages (live, slice, reference): while one lives, it lives.</param>
 public sealed record Children(KoidSet Snapshots, KoidSet Followers)
 {
+    /// <summary>Snapshots that are told themselves when all else of a closed VMO is gone: of more, each would be activated for a record's sake.</summary>
+    private const int ReparentedMost = 16;
+
     public static Children None { get; } = new(KoidSet.Empty, KoidSet.Empty);
 
     public int Count => Snapshots.Count + Followers.Count;
+
+    /// <summary>Whether they are few enough to be told to whom they report, when the VMO is closed.</summary>
+    public bool AreReparented => Snapshots.Count <= ReparentedMost;
 
     public bool Contains(Koid child) => Snapshots.Contains(child) || Followers.Contains(child);
 

@@ -16,9 +16,6 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 {
     private const int BlobsAtOnce = 1024;
 
-    /// <summary>Children that are told themselves: of more, each would be activated for a record's sake.</summary>
-    private const int ReparentedMost = 16;
-
     private const int RetryMs = 500;
 
     private readonly Queue<BlobId> _blobs = [];
@@ -173,7 +170,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
 
     private Koid? NextChild()
     {
-        if (state.Record.Children.Snapshots.Count > ReparentedMost)
+        if (!state.Record.Children.AreReparented)
             return null;
         foreach (var child in state.Record.Children.Snapshots.Koids)
         {

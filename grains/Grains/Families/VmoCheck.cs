@@ -222,11 +222,13 @@ internal sealed class VmoCheck(IPageStore store, ISessionStore sessions, Koid ko
         var unborn = Unborn(record);
         var koids = record.Children.Snapshots.With(record.Children.Followers).Koids.Where(child => !unborn.Contains(child)).ToArray();
         var children = await _reader.RecordsAsync(koids);
+        // A closed VMO asks each of a few; one that a nearer to the root has told already, and that has ended since, is not there when its turn comes.
+        var isAsking = record.State == VmoState.Dying && record.Children.AreReparented;
         for (var i = 0; i < koids.Length; i++)
         {
-            if (children[i] is null)
+            if (children[i] is null && !isAsking)
                 Find("unknown-child", $"child {koids[i]}", $"VMO {koids[i]} is said to be a child and is not there");
-            else if (!IsHandedOver(record, children[i]!) && !await IsAboveAsync(children[i]!.Meta.Parent))
+            else if (children[i] is not null && !IsHandedOver(record, children[i]!) && !await IsAboveAsync(children[i]!.Meta.Parent))
                 Find("unknown-child", $"child {koids[i]}", $"VMO {koids[i]} is said to be a child and is one of VMO {children[i]!.Meta.Parent}");
         }
     }
