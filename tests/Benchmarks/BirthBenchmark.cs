@@ -19,12 +19,12 @@ internal static class BirthBenchmark
     {
         await using var machine = await Machine.StartAsync(["appendonly yes", "appendfsync everysec", "save \"\""]);
         await using var client = await machine.OverOrleansAsync(joined: false);
-        var (empty, full) = (await client.CreateAsync(BigSize), await client.CreateAsync(BigSize));
+        var (empty, full) = (await CreateAsync(client), await CreateAsync(client));
         await Filling.SequentialAsync(full, options.Pages);
         // The first calls of a silo and of a client are the compiler's.
         foreach (var kind in Kinds)
         {
-            var other = await client.CreateAsync(BigSize);
+            var other = await CreateAsync(client);
             for (var i = 0; i < Warming; i++)
                 await other.CloneAsync(kind);
         }
@@ -39,6 +39,9 @@ internal static class BirthBenchmark
         foreach (var kind in Kinds)
             await ColdAsync(report, machine, kind, empty, full, options.Pages);
     }
+
+    // Slices are made of fixed VMOs only.
+    private static Task<Vmo> CreateAsync(VmoClient client) => client.CreateAsync(BigSize, new() { NonResizable = true });
 
     private static async Task ActiveAsync(Report report, VmoKind kind, Vmo empty, Vmo full, bool isWritten, int pages)
     {
