@@ -106,6 +106,15 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
             if (ring.TryFind(request, out var entry))
             {
+                // Decided by an owner before, and its children are still to be made: it waits for that as the first one would have.
+                if (entry.Digest == change.Digest && state.Record.Intent?.Request == request)
+                {
+                    addWaiters(change);
+                    _inProgress.Add(request, change);
+                    Born(change, AgainOf(change, entry));
+                    return;
+                }
+
                 Refuse(change, addWaiters, entry.Digest == change.Digest ? Outcome.Ok : Reused(request), AgainOf(change, entry));
                 return;
             }
