@@ -43,6 +43,9 @@ public sealed class GrainTelemetry : IDisposable
         _meter.CreateObservableCounter("vmo.grants.trimmed", () => grants.Trimmed, "{grant}", "Grants this silo gave up to keep within their bytes; they are asked for again.");
     }
 
+    /// <summary>VMOs in memory.</summary>
+    public long Active => Volatile.Read(ref _activations);
+
     /// <summary>Counts VMOs in memory.</summary>
     public void Activated(int change) => Interlocked.Add(ref _activations, change);
 

@@ -14,6 +14,12 @@ namespace VmoCluster.Grains;
 [GrainType("vmo"), Reentrant]
 public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivation
 {
+    // For how long after its time a tick may come.
+    private static readonly TimeSpan TickSlack = TimeSpan.FromSeconds(5);
+
+    // What is due later is not waited for in memory: it is done when the VMO is opened next.
+    private static readonly TimeSpan WaitedForMost = TimeSpan.FromMinutes(10);
+
     private readonly VmoGrainServices _services;
     private TaskScheduler _scheduler = TaskScheduler.Current;
     private IGrainTimer? _timer;
@@ -424,6 +430,9 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         // Timers run for at most seven weeks; a longer wait is made of several.
         var due = Math.Min(milliseconds, 1L << 31);
         _timerDueMs = now + due;
+        // Somebody would have to open it again for that.
+        if (TimeSpan.FromMilliseconds(due) is var wait && wait <= WaitedForMost)
+            DelayDeactivation(wait + TickSlack);
         if (_timer is null)
         {
             _timer = this.RegisterGrainTimer(

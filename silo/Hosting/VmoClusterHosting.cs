@@ -48,6 +48,7 @@ public static class VmoClusterHosting
         services.AddHostedService<SessionWatch>();
         services.AddHostedService<EstateHeir>();
         services.AddHostedService<IdleMemory>();
+        services.AddHostedService<IdleVmos>();
         NodeTelemetry.Add(services, options);
     }
 
