@@ -41,6 +41,20 @@ public class HeldGrantsTests
     }
 
     [Fact]
+    public void A_layer_that_was_forgotten_is_known_for_a_while_so_that_each_VMO_that_is_told_of_it_need_not_look_through_all()
+    {
+        var held = new HeldGrants(bytesMax: 100_000);
+        Assert.False(held.HasForgotten(new(Parent, 1)));
+        for (var number = 1u; number <= 10_000; number++)
+        {
+            held.Forget(new(Parent, number));
+            Assert.True(held.HasForgotten(new(Parent, number)));
+        }
+
+        Assert.False(held.HasForgotten(new(Parent, 1)), "the list is not bounded");
+    }
+
+    [Fact]
     public void A_view_ends_with_a_grant_that_was_given_up()
     {
         var held = new HeldGrants(bytesMax: 0, keptMin: 1);

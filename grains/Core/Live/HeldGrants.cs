@@ -11,6 +11,7 @@ namespace VmoCluster.Core.Live;
 public sealed class HeldGrants : ILiveViews
 {
     private const int GoneMax = 16;
+    private const int KnownGoneMax = 4096;
 
     private readonly long _bytesMax;
     private readonly int _keptMin;
@@ -29,6 +30,7 @@ public sealed class HeldGrants : ILiveViews
     // Grants given up by this silo itself while somebody was inside their gates.
     private readonly List<(Koid Vmo, Task Left)> _leaving = [];
     private readonly List<LayerId> _gone = [];
+    private readonly HashSet<LayerId> _knownGone = [];
     private long _bytes;
     private long _turn;
     private long _trimmed;
@@ -104,7 +106,17 @@ public sealed class HeldGrants : ILiveViews
                 _gone.RemoveAt(0);
             foreach (var grant in _grants.Values.Where(grant => grant.Shown.Names(gone)).ToArray())
                 GiveUp(grant);
+            if (_knownGone.Count >= KnownGoneMax)
+                _knownGone.Clear();
+            _knownGone.Add(gone);
         }
+    }
+
+    /// <inheritdoc/>
+    public bool HasForgotten(LayerId gone)
+    {
+        lock (_lock)
+            return _knownGone.Contains(gone);
     }
 
     /// <summary>A grant held under a session.</summary>

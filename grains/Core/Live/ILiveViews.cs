@@ -10,4 +10,7 @@ public interface ILiveViews
 
     /// <summary>Blobs of a layer have gone, because it was folded into another: what names its pages is to be put together anew.</summary>
     void Forget(LayerId gone);
+
+    /// <summary>Whether that was forgotten here of late: nothing that is kept names the layer any more.</summary>
+    bool HasForgotten(LayerId gone);
 }

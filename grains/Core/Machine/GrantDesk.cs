@@ -49,7 +49,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         {
             // Once: what is loaded from now on cannot name it any more.
             if (_gone.Add(new(new(home), number)))
-                state.Sight.Forget(new(new(home), number));
+                state.Sight.ForgetTold(new(new(home), number));
         }
 
         if (_gone.Count > GoneMax)

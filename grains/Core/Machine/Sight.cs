@@ -199,8 +199,21 @@ internal sealed class Sight(MachineState state)
     /// <summary>Blobs of a layer below have gone: it must be asked anew where its pages are today.</summary>
     public void Forget(LayerId gone)
     {
+        // The views last: whoever finds that these have forgotten it takes it that the maps have, too.
         state.Memory.Frozen.Forget(gone);
         state.Memory.Live.Forget(gone);
+        _held.Clear();
+        _views.Clear();
+    }
+
+    /// <summary>
+    /// Others have found blobs of a layer gone. What the silo's VMOs share is looked through once for that, and not by each VMO that is told: that would be
+    /// all of it for each of a thousand ancestors.
+    /// </summary>
+    public void ForgetTold(LayerId gone)
+    {
+        if (!state.Memory.Live.HasForgotten(gone))
+            Forget(gone);
         _held.Clear();
         _views.Clear();
     }

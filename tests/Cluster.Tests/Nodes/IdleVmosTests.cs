@@ -21,7 +21,7 @@ public sealed class IdleVmosTests
         await using var client = Nodes.Connect(silo.Endpoint);
         var root = await client.CreateAsync(Limits.PageBytes);
         var clones = await root.CloneManyAsync(Count, VmoKind.Live);
-        await Parallel.ForAsync(0, Count, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (n, _) => await clones[n].WriteAsync((ulong)n, new[] { (byte)n }));
+        await Parallel.ForAsync(0, Count, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (n, cancellation) => await clones[n].WriteAsync((ulong)n, new[] { (byte)n }, cancellation));
         Assert.InRange(await ActiveAsync(silo), Count, Count + 1);
 
         await Nodes.UntilAsync("VMOs let go", async () => await ActiveAsync(silo) <= Kept, TimeSpan.FromMinutes(2));
