@@ -82,6 +82,16 @@ internal static class FanOutBenchmark
         report.Add($"write to a parent when {Fan:N0} live clones on three silos have just read the extent, p50 of {recalled.Count}", $"{Load.Median(recalled):F2} ms",
             $"without clones {Load.Median(alone):F2} ms", $"{ratio:F2} x", ratio < 5 ? "below 5 x" : "below 5 x: short");
         report.Add("its recall, as the parent's silo sees it, mean", $"{1000 * (after.Seconds - before.Seconds) / (after.Count - before.Count):F2} ms of {after.Count - before.Count:F0}");
+        // The same reads, through which nothing is to be taken back.
+        var other = await client.CreateAsync(1 << 20);
+        var afterReads = new List<double>();
+        for (var i = 0; i < 20 * options.Runs; i++)
+        {
+            await Load.ForAsync(32, Fan, async n => await clones[(int)n].ReadAsync(0, new byte[1]));
+            afterReads.Add(await Load.MillisecondsAsync(() => other.WriteAsync(0, new byte[] { (byte)i })));
+        }
+
+        report.Add("the same reads, then a write to a VMO without clones, p50", $"{Load.Median(afterReads):F2} ms", "", $"recalled: {Load.Median(recalled) / Load.Median(afterReads):F2} x");
         var (reads, isWriting) = (0L, true);
         var readers = Task.WhenAll(Enumerable.Range(0, 8).Select(reader => Task.Run(async () =>
         {
