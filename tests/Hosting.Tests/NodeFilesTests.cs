@@ -26,10 +26,20 @@ public sealed class NodeFilesTests : IDisposable
     [Fact]
     public async Task Of_many_who_come_at_once_all_have_the_same_credential()
     {
-        var path = Path.Combine(_folder, "operator");
-        var tokens = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => OperatorCredential.ReadOrCreate(path))));
-        Assert.Single(tokens.Distinct());
-        Assert.Single(Directory.GetFiles(_folder));
+        for (var round = 0; round < 200; round++)
+        {
+            var path = Path.Combine(_folder, $"{round}", "operator");
+            using var together = new Barrier(8);
+            var tokens = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Factory.StartNew(
+                () =>
+                {
+                    together.SignalAndWait();
+                    return OperatorCredential.ReadOrCreate(path);
+                },
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+            Assert.Single(tokens.Distinct());
+            Assert.Single(Directory.GetFiles(Path.GetDirectoryName(path)!));
+        }
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
 namespace VmoCluster.Hosting.Nodes;
@@ -63,11 +64,35 @@ public static class OperatorCredential
 
         try
         {
-            File.Move(draft, path, overwrite: false);
+            Publish(draft, path);
         }
-        catch (IOException) when (File.Exists(path))
+        finally
         {
             File.Delete(draft);
         }
     }
+
+    // On Unix File.Move without overwriting looks first and renames then: of two at once the second replaced what the first had read already.
+    private static void Publish(string draft, string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            try
+            {
+                File.Move(draft, path, overwrite: false);
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                // The first one's stands.
+            }
+        }
+        else if (Link(draft, path) != 0 && !File.Exists(path))
+        {
+            throw new IOException($"{draft} cannot be linked to {path}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "link", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Link([MarshalAs(UnmanagedType.LPUTF8Str)] string from, [MarshalAs(UnmanagedType.LPUTF8Str)] string to);
 }
