@@ -13,6 +13,12 @@ internal sealed class StoreConnections : IAsyncDisposable
     /// <summary>Milliseconds of one round trip, below the silo's lease (5 s) with room for a repeat.</summary>
     private const int TimeoutMs = 1000;
 
+    /// <summary>
+    /// The same towards the embedded store, still below the lease. Nobody is behind it who could be asked instead or would go on without us:
+    /// when its log is slow to reach the disk, waiting is all there is.
+    /// </summary>
+    private const int EmbeddedTimeoutMs = 4000;
+
     private const int ConnectMs = 5000;
 
     private readonly StoreTrust _trust;
@@ -80,8 +86,8 @@ internal sealed class StoreConnections : IAsyncDisposable
         trust.Guard(redis);
         redis.Password = PasswordOf(options) ?? redis.Password;
         redis.ClientName = "vmo-" + name;
-        redis.AsyncTimeout = TimeoutMs;
-        redis.SyncTimeout = TimeoutMs;
+        redis.AsyncTimeout = options.Embedded ? EmbeddedTimeoutMs : TimeoutMs;
+        redis.SyncTimeout = redis.AsyncTimeout;
         redis.ConnectTimeout = ConnectMs;
         redis.ConnectRetry = 1;
         redis.AbortOnConnectFail = true;

@@ -14,7 +14,10 @@ public abstract class StoreBackend : IAsyncLifetime
 
     public abstract Task DisposeAsync();
 
-    public RedisStoreOptions FreshOptions() => new() { Configuration = Configuration, KeyPrefix = $"t{Interlocked.Increment(ref _prefixes)}:" };
+    public virtual bool IsEmbedded => false;
+
+    public RedisStoreOptions FreshOptions() =>
+        new() { Configuration = Configuration, KeyPrefix = $"t{Interlocked.Increment(ref _prefixes)}:", Embedded = IsEmbedded };
 
     public static Task<RedisStore> OpenAsync(RedisStoreOptions options) =>
         RedisStore.OpenAsync(options, NullLoggerFactory.Instance, TimeProvider.System, CancellationToken.None);
@@ -26,6 +29,8 @@ public sealed class GarnetBackend : StoreBackend
     private EmbeddedStore? _store;
 
     public override string Configuration => _store!.Configuration;
+
+    public override bool IsEmbedded => true;
 
     public override Task InitializeAsync()
     {

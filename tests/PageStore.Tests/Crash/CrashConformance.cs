@@ -35,7 +35,7 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
         }
     }
 
-    private Task<RedisStore> OpenAsync() => StoreBackend.OpenAsync(new() { Configuration = process.Configuration });
+    private Task<RedisStore> OpenAsync() => StoreBackend.OpenAsync(new() { Configuration = process.Configuration, Embedded = process is CrashingGarnet });
 
     private async Task CreateAsync(Koid[] vmos)
     {

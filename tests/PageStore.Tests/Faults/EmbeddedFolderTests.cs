@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Runtime.Versioning;
 using Microsoft.Extensions.Logging.Abstractions;
 using VmoCluster.Core.Store;
+using VmoCluster.Harness;
 
 namespace VmoCluster.PageStore.Tests.Faults;
 
@@ -31,6 +33,20 @@ public sealed class EmbeddedFolderTests : IDisposable
         Assert.False(again.FolderIsFresh);
         Assert.False(reopened.Identity.IsFresh);
         Assert.Equal(owner, (await reopened.Pages.LoadRecordAsync(new(1), CancellationToken.None)).Hash!.Owner);
+    }
+
+    [Fact]
+    public async Task A_log_that_is_slow_to_reach_the_disk_is_waited_for()
+    {
+        await using var store = Start();
+        var (address, password) = (store.Configuration.Split(',')[0], store.Configuration.Split(',')[1]);
+        await using var disk = new TcpProxy(int.Parse(address.Split(':')[1], CultureInfo.InvariantCulture));
+        await using var redis = await StoreBackend.OpenAsync(new() { Configuration = $"127.0.0.1:{disk.Port},{password}", Embedded = true });
+
+        disk.HoldNext("COMMITAOF", TimeSpan.FromSeconds(2));
+        Assert.True(await redis.Pages.CreateAsync(new(1), new(1, 1, 1), new(new(1), 1), [new("size"u8.ToArray(), "1"u8.ToArray())], [], isPromised: false, CancellationToken.None));
+
+        Assert.Equal(1, disk.Held);
     }
 
     [Fact]
