@@ -60,7 +60,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
         var mark = grants.Mark();
         var reply = await PinAsync(vmo, call);
         // An answer that a recall has overtaken may be older than that recall.
-        return (reply, reply is { Outcome.IsOk: true, IsTorn: false } ? grants.Accept(MomentWalk.GrantOf(vmo, call, reply), mark, []) : null);
+        return (reply, reply is { Outcome.IsOk: true, IsTorn: false } ? grants.Accept(MomentWalk.GrantOf(vmo, call, reply), mark, isTold: false) : null);
     }
 
     private async Task<PinReply> PinAsync(Koid vmo, PinCall call)
@@ -145,7 +145,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
             GrantReply reply;
             try
             {
-                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))]), Self);
+                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent, [.. gone.Select(GrantCodec.Told)]), Self);
             }
             catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: not now.
             {
@@ -155,7 +155,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
             if (!reply.Outcome.IsOk)
                 return (null, reply.Outcome);
             // An answer that a recall has overtaken may be older than that recall.
-            if (grants.Accept(GrantCodec.GrantOf(vmo, extent, mine, reply), mark, gone) is { } accepted)
+            if (grants.Accept(GrantCodec.GrantOf(vmo, extent, mine, reply), mark, isTold: true) is { } accepted)
                 return (accepted, Outcome.Ok);
         }
 

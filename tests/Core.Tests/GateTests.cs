@@ -68,5 +68,5 @@ public sealed class GateTests
     private Grant Held(int level) => _grants.Find(new((ulong)level), 0, 1) ?? _grants.Accept(new()
     {
         Vmo = new((ulong)level), Extent = 0, Session = 1, Shown = FrozenExtent.Empty, Size = 256, Parent = level == Levels ? Koid.None : new((ulong)level + 1), ParentOffset = 0,
-    }, _grants.Mark(), [])!;
+    }, _grants.Mark(), isTold: false)!;
 }

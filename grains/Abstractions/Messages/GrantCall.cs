@@ -3,9 +3,9 @@ namespace VmoCluster.Messages;
 /// <summary>A silo asks to hold what a VMO's own layers show in one extent. Among silos only.</summary>
 /// <param name="Session">The session under which it will be held.</param>
 /// <param name="Extent">Which 256 pages.</param>
-/// <param name="Gone">Layers, by home and number, of which the asking silo has found blobs gone: the one asked may still believe in them.</param>
+/// <param name="Gone">Blobs, by their layer's home and number, nonce and counter, that the asking silo has found gone: the one asked may still believe in them. Without nonce and counter: all of the layer's.</param>
 [GenerateSerializer, Immutable, Alias("vmo.Grant")]
-public sealed record GrantCall([property: Id(0)] ulong Session, [property: Id(1)] ulong Extent, [property: Id(2)] (ulong Home, uint Number)[] Gone);
+public sealed record GrantCall([property: Id(0)] ulong Session, [property: Id(1)] ulong Extent, [property: Id(2)] (ulong Home, uint Number, uint Nonce, uint Counter)[] Gone);
 
 /// <summary>The grant, or why not.</summary>
 [GenerateSerializer, Immutable, Alias("vmo.Granted")]

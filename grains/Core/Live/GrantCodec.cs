@@ -16,6 +16,14 @@ public static class GrantCodec
         ParentEnd = reply.ParentEnd, Lineage = Lineage.Hint(reply.Lineage),
     };
 
+    /// <summary>A gone blob as a call says it.</summary>
+    public static (ulong Home, uint Number, uint Nonce, uint Counter) Told(GoneBlob gone) =>
+        (gone.Layer.Home.Value, gone.Layer.Number, gone.Blob.Nonce, gone.Blob.Counter);
+
+    /// <summary>The gone blob that a call says.</summary>
+    public static GoneBlob GoneOf((ulong Home, uint Number, uint Nonce, uint Counter) told) =>
+        new(new(new(told.Home), told.Number), new(told.Nonce, told.Counter));
+
     public static byte[] Encode(FrozenExtent shown)
     {
         var writer = new FieldWriter(64);

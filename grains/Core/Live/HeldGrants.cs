@@ -10,7 +10,7 @@ namespace VmoCluster.Core.Live;
 /// </summary>
 public sealed class HeldGrants : ILiveViews
 {
-    private const int GoneMax = 16;
+    private const int ToldGoneMax = 32;
     private const int KnownGoneMax = 4096;
 
     private readonly long _bytesMax;
@@ -29,8 +29,11 @@ public sealed class HeldGrants : ILiveViews
 
     // Grants given up by this silo itself while somebody was inside their gates.
     private readonly List<(Koid Vmo, Task Left)> _leaving = [];
-    private readonly List<LayerId> _gone = [];
-    private readonly HashSet<LayerId> _knownGone = [];
+
+    // Blobs that have gone, each with the number of its forgetting, which rises; the last are told to whoever is asked. Older ones have at most _goneFloor.
+    private readonly List<(GoneBlob Blob, long Number)> _gone = [];
+    private readonly HashSet<GoneBlob> _knownGone = [];
+    private long _goneFloor;
     private long _bytes;
     private long _turn;
     private long _trimmed;
@@ -85,35 +88,36 @@ public sealed class HeldGrants : ILiveViews
         }
     }
 
-    /// <summary>Layers that have gone of late: whoever is asked for a grant is told, as it may not know yet.</summary>
-    public IReadOnlyList<LayerId> Gone
+    /// <summary>Blobs that have gone of late: whoever is asked for a grant is told, as it may not know yet.</summary>
+    public IReadOnlyList<GoneBlob> Gone
     {
         get
         {
             lock (_lock)
-                return [.. _gone];
+                return [.. ToldGone];
         }
     }
 
     /// <inheritdoc/>
-    public void Forget(LayerId gone)
+    public void Forget(GoneBlob gone)
     {
         lock (_lock)
         {
-            if (!_gone.Contains(gone))
-                _gone.Add(gone);
-            if (_gone.Count > GoneMax)
-                _gone.RemoveAt(0);
-            foreach (var grant in _grants.Values.Where(grant => grant.Shown.Names(gone)).ToArray())
+            // A blob does not come back, so what was asked for since the first time cannot name it; if only all who were asked were told.
+            if (_knownGone.Contains(gone) && ToldGone.Contains(gone))
+                return;
+            if (!_knownGone.Add(gone))
+                _gone.RemoveAll(known => known.Blob == gone);
+            _gone.Add((gone, ++_count));
+            if (_gone.Count > KnownGoneMax)
+                ForgetGone();
+            foreach (var grant in _grants.Values.Where(grant => grant.Shown.Names(gone.Layer)).ToArray())
                 GiveUp(grant);
-            if (_knownGone.Count >= KnownGoneMax)
-                _knownGone.Clear();
-            _knownGone.Add(gone);
         }
     }
 
     /// <inheritdoc/>
-    public bool HasForgotten(LayerId gone)
+    public bool HasForgotten(GoneBlob gone)
     {
         lock (_lock)
             return _knownGone.Contains(gone);
@@ -140,16 +144,16 @@ public sealed class HeldGrants : ILiveViews
 
     /// <summary>
     /// Takes a granted extent in, and gives back the one that is held: the same, or one that came before it. Null: something of the VMO was
-    /// recalled since the mark, so this may be older than that; or it names a layer that has gone since.
+    /// recalled since the mark, so this may be older than that; or a blob of a layer that it names has gone since.
     /// </summary>
     /// <param name="grant">What was granted.</param>
     /// <param name="mark">The mark taken before it was asked for.</param>
-    /// <param name="told">The gone layers that the one asked was told of: what it names all the same, it names rightly.</param>
-    public Grant? Accept(Grant grant, long mark, IReadOnlyList<LayerId> told)
+    /// <param name="isTold">Whether the one asked was told, after the mark was taken, what had gone. If not, it may name what has gone of late.</param>
+    public Grant? Accept(Grant grant, long mark, bool isTold)
     {
         lock (_lock)
         {
-            if (_recalls.GetValueOrDefault(grant.Vmo, _forgotten) > mark || _gone.Exists(layer => !told.Contains(layer) && grant.Shown.Names(layer)))
+            if (_recalls.GetValueOrDefault(grant.Vmo, _forgotten) > mark || NamesGone(grant, mark, isTold))
                 return null;
             if (_grants.TryGetValue((grant.Vmo, grant.Extent), out var held))
             {
@@ -211,6 +215,32 @@ public sealed class HeldGrants : ILiveViews
             foreach (var grant in _grants.Values.Where(grant => grant.Session == session).ToArray())
                 _ = RemoveAsync(grant);
         }
+    }
+
+    private IEnumerable<GoneBlob> ToldGone => _gone.Skip(_gone.Count - ToldGoneMax).Select(known => known.Blob);
+
+    // The layer may have been looked up before the blob went, though the answer comes after: a blob of the same layer may go again and again.
+    private bool NamesGone(Grant grant, long mark, bool isTold)
+    {
+        if (mark < _goneFloor)
+            return true;
+        for (var i = _gone.Count - 1; i >= 0 && (_gone[i].Number > mark || (!isTold && i >= _gone.Count - ToldGoneMax)); i--)
+        {
+            if (grant.Shown.Names(_gone[i].Blob.Layer))
+                return true;
+        }
+
+        return false;
+    }
+
+    // The older half goes.
+    private void ForgetGone()
+    {
+        const int left = KnownGoneMax / 2;
+        _goneFloor = _gone[^(left + 1)].Number;
+        _gone.RemoveRange(0, _gone.Count - left);
+        _knownGone.Clear();
+        _knownGone.UnionWith(_gone.Select(known => known.Blob));
     }
 
     // Every view of a grant ends with it, or a recall would miss them.

@@ -8,9 +8,9 @@ public interface ILiveViews
     /// <summary>A view that is valid and held under this session.</summary>
     bool TryGet(Koid parent, ulong extent, ulong session, out LiveView view);
 
-    /// <summary>Blobs of a layer have gone, because it was folded into another: what names its pages is to be put together anew.</summary>
-    void Forget(LayerId gone);
+    /// <summary>A blob has gone: what names pages of its layer is to be put together anew, by answers that are asked for from now on.</summary>
+    void Forget(GoneBlob gone);
 
-    /// <summary>Whether that was forgotten here of late: nothing that is kept names the layer any more.</summary>
-    bool HasForgotten(LayerId gone);
+    /// <summary>Whether that was forgotten here of late: nothing that is kept names the blob any more.</summary>
+    bool HasForgotten(GoneBlob gone);
 }

@@ -387,8 +387,8 @@ internal sealed class Absorption(MachineState state, ChangeQueue queue, LayerId 
     private void Leave()
     {
         foreach (var layer in _chain)
-            state.Sight.Forget(layer.Id);
-        state.Sight.Forget(source);
+            state.Sight.Forget(GoneBlob.AllOf(layer.Id));
+        state.Sight.Forget(GoneBlob.AllOf(source));
         foreach (var home in _foreign.Select(item => item.Layer.Home).Distinct())
             state.Effects.Add(new TellKin(home, new Unpin(Me, stamp, 0, [new(Me, 1)])));
         Tell(source.Home, new UserGone(Me), () => _copy!.Commit(

@@ -244,7 +244,7 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
         }
 
         // What is in memory of the lower layer is true for ever, but its blobs go now: nobody here is to be shown them again.
-        state.Sight.Forget(under.Id);
+        state.Sight.Forget(GoneBlob.AllOf(under.Id));
         _stack.Remove(under.Id.Number);
         RemoveFolded(now);
     }).Begin();

@@ -24,7 +24,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
 
     private readonly Dictionary<ulong, HashSet<ulong>> _holders = [];
     private readonly List<PendingGrant> _waiting = [];
-    private readonly HashSet<LayerId> _gone = [];
+    private readonly HashSet<GoneBlob> _gone = [];
 
     // Extents that a change asked back: not granted again before that change has had its turn.
     private readonly HashSet<ulong> _closing = [];
@@ -45,11 +45,12 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
 
     public void Ask(Ticket ticket, GrantCall call)
     {
-        foreach (var (home, number) in call.Gone)
+        foreach (var told in call.Gone)
         {
             // Once: what is loaded from now on cannot name it any more.
-            if (_gone.Add(new(new(home), number)))
-                state.Sight.ForgetTold(new(new(home), number));
+            var gone = GrantCodec.GoneOf(told);
+            if (_gone.Add(gone))
+                state.Sight.ForgetTold(gone);
         }
 
         if (_gone.Count > GoneMax)

@@ -13,7 +13,7 @@ internal sealed class Loads(MachineState state)
     private readonly Dictionary<ulong, List<ILoadWaiter>> _extents = [];
     private readonly Dictionary<PageKey, PageLoad> _pages = [];
     private readonly List<ILoadWaiter> _scan = [];
-    private readonly Dictionary<(LayerId Layer, ulong Extent), List<ILoadWaiter>> _frozen = [];
+    private readonly Dictionary<(LayerId Layer, ulong Extent), FrozenWait> _frozen = [];
     private readonly Dictionary<ulong, List<ILoadWaiter>> _live = [];
 
     // What waiters are gathering. It is not dropped before they have had their turn, or two of them could keep each other from ever going on.
@@ -84,13 +84,13 @@ internal sealed class Loads(MachineState state)
         state.Sight.FindMissing(range, need, missing, views);
         foreach (var key in missing)
         {
-            if (!_frozen.TryGetValue(key, out var waiters))
+            if (!_frozen.TryGetValue(key, out var wait))
             {
-                _frozen.Add(key, waiters = []);
+                _frozen.Add(key, wait = new() { Forgotten = state.Sight.Forgotten });
                 state.Effects.Add(new LoadFrozen(key.Layer, key.Extent));
             }
 
-            waiters.Add(waiter);
+            wait.Waiters.Add(waiter);
             waiter.LoadsPending++;
         }
 
@@ -120,11 +120,32 @@ internal sealed class Loads(MachineState state)
 
     public void Loaded(FrozenLoaded input)
     {
-        if (!_frozen.Remove((input.Load.Layer, input.Load.Extent), out var waiters))
+        if (!_frozen.TryGetValue((input.Load.Layer, input.Load.Extent), out var wait))
             return;
         if (input.Shown is { } shown)
+        {
+            // Looked up, maybe, before the blob went that was found gone since: whoever found that waits for what is true after it.
+            if (wait.Forgotten != state.Sight.Forgotten)
+            {
+                wait.Forgotten = state.Sight.Forgotten;
+                state.Effects.Add(new LoadFrozen(input.Load.Layer, input.Load.Extent));
+                return;
+            }
+
             state.Sight.Hold(input.Load.Layer, input.Load.Extent, shown);
-        Finish(waiters, input.Outcome);
+        }
+
+        _frozen.Remove((input.Load.Layer, input.Load.Extent));
+        Finish(wait.Waiters, input.Outcome);
+    }
+
+    // An extent of a frozen layer on its way.
+    private sealed class FrozenWait
+    {
+        public List<ILoadWaiter> Waiters { get; } = [];
+
+        // What had been forgotten when it was asked for.
+        public long Forgotten { get; set; }
     }
 
     /// <summary>Asks for pages that are not in memory; neighbours in a blob are one read.</summary>

@@ -50,7 +50,7 @@ internal sealed class Needs(MachineState state, Loads loads, Change change, Acti
     {
         // A blob that has gone was replaced meanwhile; the change looks at its slots again when it is tried again.
         if (page is null && key.Layer != state.Layer.Id)
-            state.Sight.Forget(key.Layer);
+            state.Sight.Forget(new(key.Layer, key.Blob));
         if (page is not null)
             change.Held[key] = page;
         else if (!change.Missed.Add(key))

@@ -407,7 +407,7 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
     private void ForgetBelow(in PageKey gone)
     {
         if (gone.Layer != state.Layer.Id)
-            state.Sight.Forget(gone.Layer);
+            state.Sight.Forget(new(gone.Layer, gone.Blob));
     }
 
     private bool TryGet(in PageKey key, out byte[] bytes) => state.Cache.TryGet(key, out bytes);

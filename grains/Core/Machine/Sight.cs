@@ -15,6 +15,9 @@ internal sealed class Sight(MachineState state)
     private readonly Dictionary<ulong, LiveView> _views = [];
     private readonly HashSet<LiveView> _used = [];
 
+    /// <summary>Rises with each forgetting: what was asked for before it may name what has gone.</summary>
+    public long Forgotten { get; private set; }
+
     /// <summary>Whether anything lies under the top layer, or shows through from a live parent.</summary>
     public bool HasBelow => !state.Layer.Below.IsNothing || IsLive;
 
@@ -196,24 +199,31 @@ internal sealed class Sight(MachineState state)
     /// <summary>An extent has come.</summary>
     public void Hold(LayerId layer, ulong extent, FrozenExtent shown) => _held[(layer, extent)] = shown;
 
-    /// <summary>Blobs of a layer below have gone: it must be asked anew where its pages are today.</summary>
-    public void Forget(LayerId gone)
+    /// <summary>A blob of a layer below has gone: it must be asked anew where the layer's pages are today.</summary>
+    public void Forget(GoneBlob gone)
     {
         // The views last: whoever finds that these have forgotten it takes it that the maps have, too.
-        state.Memory.Frozen.Forget(gone);
+        if (!state.Memory.Live.HasForgotten(gone))
+            state.Memory.Frozen.Forget(gone.Layer);
         state.Memory.Live.Forget(gone);
-        _held.Clear();
-        _views.Clear();
+        ForgetOwn();
     }
 
     /// <summary>
-    /// Others have found blobs of a layer gone. What the silo's VMOs share is looked through once for that, and not by each VMO that is told: that would be
+    /// Others have found a blob gone. What the silo's VMOs share is looked through once for that, and not by each VMO that is told: that would be
     /// all of it for each of a thousand ancestors.
     /// </summary>
-    public void ForgetTold(LayerId gone)
+    public void ForgetTold(GoneBlob gone)
     {
         if (!state.Memory.Live.HasForgotten(gone))
             Forget(gone);
+        else
+            ForgetOwn();
+    }
+
+    private void ForgetOwn()
+    {
+        Forgotten++;
         _held.Clear();
         _views.Clear();
     }

@@ -551,7 +551,19 @@ public sealed class SimFamily
                 Step(of, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
                 break;
             case LoadFrozen load:
-                Step(of, new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, silo.Maps), Outcome.Ok));
+                var resolved = new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, silo.Maps), Outcome.Ok);
+                if (!HasLeases)
+                {
+                    Step(of, resolved);
+                    break;
+                }
+
+                // What was read is on its way while the layer's pages move to other blobs.
+                Later(silo, () =>
+                {
+                    Step(of, resolved);
+                    return true;
+                });
                 break;
             case LoadLive load:
                 Walk(of, load);
@@ -733,7 +745,7 @@ public sealed class SimFamily
                 // Whoever is needed and has not granted is asked again.
                 if (reply is GrantReply { Outcome.IsOk: true } given)
                 {
-                    var accepted = silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, gone);
+                    var accepted = silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, isTold: true);
                     Coverage.Count(accepted is null ? "grant overtaken by a recall" : "grant");
                     if (accepted is not null)
                         fetch.Take(accepted);
@@ -742,7 +754,7 @@ public sealed class SimFamily
                 waits.Answered(index);
                 return true;
             });
-            Travel(() => Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(layer => (layer.Home.Value, layer.Number))]))));
+            Travel(() => Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(GrantCodec.Told)]))));
         }
     }
 
@@ -814,7 +826,7 @@ public sealed class SimFamily
                 var pinned = reply as PinReply ?? new() { Outcome = ((VmoReply)reply).Outcome };
                 if (_random.Next(100) < LostPercent)
                     pinned = new() { Outcome = new(VmoStatus.Io, "lost") };
-                var grant = pinned is { Outcome.IsOk: true, IsTorn: false } ? silo.Grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, pinned), mark, []) : null;
+                var grant = pinned is { Outcome.IsOk: true, IsTorn: false } ? silo.Grants.Accept(MomentWalk.GrantOf(vmo, gather.Call, pinned), mark, isTold: false) : null;
                 if (!waits.IsOver)
                     answers[index] = (pinned, grant);
                 waits.Answered(index);
