@@ -17,6 +17,17 @@ public sealed class FoundTests
         clone v7: v17 snapshot 0 1p fixed
         """);
 
+    // The model was wrong, not the core: what a clone must not show stays hidden after a decommit, or whoever holds the clone would reveal it.
+    [Fact]
+    public Task A_decommit_does_not_reveal_what_a_clone_must_not_show() => AgreesAsync("""
+        create v2 17p
+        clone v2: v3 snapshot 0 106p hole 3p+3322 1111
+        clone v3: v10 live 0 109p
+        clone v10: v11 live 3p 351p hole 19p+2003 3209
+        write v10 21p 2p+2982 fill 1
+        decommit v11 0 465p
+        """);
+
     private static async Task AgreesAsync(string text)
     {
         for (var seed = 1; seed <= 20; seed++)

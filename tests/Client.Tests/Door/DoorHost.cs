@@ -41,6 +41,8 @@ internal sealed class DoorHost : IAsyncDisposable
         Endpoints = [Address],
         OperatorToken = token,
         AttemptTimeout = options?.AttemptTimeout ?? TimeSpan.FromSeconds(4),
+        // The machines are shared: the first answer may take longer than a client that looks for a server would wait.
+        ConnectTimeout = TimeSpan.FromSeconds(15),
         Deadline = options?.Deadline ?? TimeSpan.FromSeconds(15),
         JoinCalls = options?.JoinCalls ?? true,
     });

@@ -12,6 +12,7 @@ internal sealed class ModelVmo
 
     private readonly Dictionary<ulong, OwnPage> _own = [];
     private readonly Dictionary<ulong, byte[]> _copied = [];
+    private readonly HashSet<ulong> _hidden = [];
     private ulong _size;
     private ulong _contentSize;
 
@@ -119,7 +120,7 @@ internal sealed class ModelVmo
         }
     }
 
-    /// <summary>What lies below shows again.</summary>
+    /// <summary>What lies below shows again, but for what was hidden at its birth: that stays zero.</summary>
     public void Decommit(ulong first, ulong end)
     {
         if (IsAlias)
@@ -129,7 +130,12 @@ internal sealed class ModelVmo
         }
 
         for (var page = first; page < end; page++)
-            _own.Remove(page);
+        {
+            if (_hidden.Contains(page))
+                _own[page] = default;
+            else
+                _own.Remove(page);
+        }
     }
 
     /// <summary>What shows becomes the VMO's own.</summary>
@@ -167,11 +173,14 @@ internal sealed class ModelVmo
             _contentSize = size;
     }
 
-    /// <summary>Pages that a new child must not show.</summary>
+    /// <summary>Pages that a new child must not show, whatever it does.</summary>
     public void Hide(ulong first, ulong end)
     {
         for (var page = first; page < end; page++)
+        {
+            _hidden.Add(page);
             _own[page] = default;
+        }
     }
 
     /// <summary>What is seen of it lies in a frozen layer from now on, and is no longer counted as its own.</summary>
