@@ -28,6 +28,16 @@ public sealed class FoundTests
         decommit v11 0 465p
         """);
 
+    [Fact]
+    public Task Nor_does_a_clone_that_was_cut_and_has_grown_again() => AgreesAsync("""
+        create v1 142p fixed
+        clone v1: v11 live 8p 478p
+        clone v11: v12..v14 live 9p 245p hole 90p+2277 3p+2315
+        write v1 108p 1p fill 1
+        resize v13 0
+        resize v13 263p
+        """);
+
     private static async Task AgreesAsync(string text)
     {
         for (var seed = 1; seed <= 20; seed++)

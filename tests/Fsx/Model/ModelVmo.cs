@@ -130,12 +130,7 @@ internal sealed class ModelVmo
         }
 
         for (var page = first; page < end; page++)
-        {
-            if (_hidden.Contains(page))
-                _own[page] = default;
-            else
-                _own.Remove(page);
-        }
+            _own.Remove(page);
     }
 
     /// <summary>What shows becomes the VMO's own.</summary>
@@ -177,10 +172,7 @@ internal sealed class ModelVmo
     public void Hide(ulong first, ulong end)
     {
         for (var page = first; page < end; page++)
-        {
             _hidden.Add(page);
-            _own[page] = default;
-        }
     }
 
     /// <summary>What is seen of it lies in a frozen layer from now on, and is no longer counted as its own.</summary>
@@ -225,6 +217,8 @@ internal sealed class ModelVmo
             return Maker!.Shown(page + (Offset / Page));
         if (_own.TryGetValue(page, out var own))
             return own.Bytes;
+        if (_hidden.Contains(page))
+            return null;
         if (Kind == VmoKind.Live)
             return page + (Offset / Page) < Maker!.Size / Page ? Maker.Shown(page + (Offset / Page)) : null;
         return page < _limit ? _copied.GetValueOrDefault(page) : null;
