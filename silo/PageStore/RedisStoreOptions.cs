@@ -39,7 +39,7 @@ public sealed class RedisStoreOptions
     /// </summary>
     public double HighWaterRatio { get; init; } = 0.9;
 
-    /// <summary>Whether the store is the <see cref="EmbeddedStore"/> of this process.</summary>
+    /// <summary>Whether the store is an <see cref="EmbeddedStore"/>: its answers are waited for longer, as nobody could be asked instead.</summary>
     public bool Embedded { get; init; }
 
     /// <summary>Tells whether the store's disk is nearly full, where the store cannot tell by itself (the embedded one). Asked each second.</summary>
