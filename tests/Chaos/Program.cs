@@ -1,0 +1,1 @@
+Console.WriteLine("see tests/Chaos/DESIGN.md");
