@@ -1,4 +1,5 @@
 using VmoCluster.Client;
+using VmoCluster.Harness;
 
 namespace VmoCluster.Benchmarks;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using VmoCluster.Client;
+using VmoCluster.Harness;
 
 namespace VmoCluster.Benchmarks;
 

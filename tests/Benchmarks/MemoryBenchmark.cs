@@ -1,3 +1,5 @@
+using VmoCluster.Harness;
+
 namespace VmoCluster.Benchmarks;
 
 /// <summary>What a silo holds in memory for a million pages when nobody asks for anything, with a page cache of 64 MiB.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using VmoCluster.Benchmarks;
+using VmoCluster.Harness;
 
 // dotnet run -c Release --project tests/Benchmarks -- [NAME...] [--runs N] [--pages N] [--bytes N] [--seconds N] [--depth N]
 // Prints a Markdown table: each figure as a ratio against a raw limit measured in the same run.

@@ -1,5 +1,6 @@
 using StackExchange.Redis;
 using VmoCluster.Client;
+using VmoCluster.Harness;
 
 namespace VmoCluster.Benchmarks;
 

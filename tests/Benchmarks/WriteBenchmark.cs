@@ -1,3 +1,5 @@
+using VmoCluster.Harness;
+
 namespace VmoCluster.Benchmarks;
 
 /// <summary>4 KiB acknowledged writes over Orleans, random pages of 16 VMOs, 256 callers, against raw SETs into the same Redis.</summary>

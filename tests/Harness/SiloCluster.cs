@@ -74,6 +74,9 @@ public sealed class SiloCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether a silo sees itself and others as active ones: one that others have declared dead, and one that stands still, does not.</summary>
+    public async Task<bool> IsMemberAsync(SiloProcess silo) => (await PageAsync(silo)).Contains($"Active silos: {_silos.Count(one => !one.HasExited)}.", StringComparison.Ordinal);
+
     public async ValueTask DisposeAsync()
     {
         foreach (var silo in _silos)

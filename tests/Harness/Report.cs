@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 
-namespace VmoCluster.Benchmarks;
+namespace VmoCluster.Harness;
 
 /// <summary>The figures, as one Markdown table.</summary>
 public sealed class Report

@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace VmoCluster.Chaos;
+
+/// <summary>What the command line asks for: a word, and numbers by name.</summary>
+internal static class CommandLine
+{
+    public const string Help = """
+        chaos: a cluster of three silos and a Redis of its own, and what happens to it.
+
+          dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N]
+              how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
+        """;
+
+    private static readonly string[] Names = ["--runs", "--vmos"];
+
+    /// <summary>Throws <see cref="FormatException"/>, which says what is wrong.</summary>
+    public static (string What, Dictionary<string, int> Numbers) Read(string[] args)
+    {
+        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        if (args.Length == 0 || args.Contains("--help"))
+            return ("--help", numbers);
+        for (var i = 1; i < args.Length; i += 2)
+        {
+            if (!Names.Contains(args[i]))
+                throw new FormatException($"there is no option {args[i]}");
+            if (i + 1 == args.Length || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1)
+                throw new FormatException($"{args[i]} needs a whole number from 1");
+            numbers[args[i]] = number;
+        }
+
+        return (args[0], numbers);
+    }
+}
