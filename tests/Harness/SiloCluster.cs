@@ -10,15 +10,14 @@ public sealed class SiloCluster : IAsyncDisposable
 
     private readonly List<SiloProcess> _silos = [];
     private readonly bool _isRedisOurs;
-    private readonly SiloOptions _options;
+    private readonly RedisServer? _redis;
+    private readonly Func<int, SiloOptions> _optionsOf;
 
-    private SiloCluster(RedisServer redis, bool isRedisOurs, SiloOptions options)
-    {
-        (Redis, _isRedisOurs) = (redis, isRedisOurs);
-        _options = options with { Redis = redis.Configuration, RedisPassword = redis.Password };
-    }
+    private SiloCluster(RedisServer? redis, bool isRedisOurs, Func<int, SiloOptions> optionsOf) =>
+        (_redis, _isRedisOurs, _optionsOf) = (redis, isRedisOurs, optionsOf);
 
-    public RedisServer Redis { get; }
+    /// <summary>The one Redis it is on, where it is one.</summary>
+    public RedisServer Redis => _redis ?? throw new InvalidOperationException("Each silo was told its Redis itself.");
 
     public IReadOnlyList<SiloProcess> Silos => _silos;
 
@@ -29,21 +28,36 @@ public sealed class SiloCluster : IAsyncDisposable
     public static async Task<SiloCluster> StartAsync(int count, SiloOptions? options = null, RedisServer? redis = null)
     {
         var ours = redis is null;
-        var cluster = new SiloCluster(redis ?? await RedisServer.StartAsync(["appendonly yes", "appendfsync everysec"]), ours, options ?? new());
+        redis ??= await RedisServer.StartAsync(["appendonly yes", "appendfsync everysec"]);
+        var each = (options ?? new()) with { Redis = redis.Configuration, RedisPassword = redis.Password };
+        var cluster = new SiloCluster(redis, ours, _ => each);
+        await cluster.RunAsync(count);
+        return cluster;
+    }
+
+    /// <summary>The same of silos that differ: each is told its Redis, and in a lab its participant.</summary>
+    public static async Task<SiloCluster> StartAsync(int count, Func<int, SiloOptions> optionsOf)
+    {
+        var cluster = new SiloCluster(null, false, optionsOf);
+        await cluster.RunAsync(count);
+        return cluster;
+    }
+
+    private async Task RunAsync(int count)
+    {
         try
         {
             // One after the other: what each takes of the machine while it starts is what the others would wait for anyway.
             for (var i = 0; i < count; i++)
             {
-                await cluster.AddAsync();
+                await AddAsync();
             }
 
-            await cluster.WaitForMembersAsync(count);
-            return cluster;
+            await WaitForMembersAsync(count);
         }
         catch
         {
-            await cluster.DisposeAsync();
+            await DisposeAsync();
             throw;
         }
     }
@@ -51,7 +65,7 @@ public sealed class SiloCluster : IAsyncDisposable
     /// <summary>Starts one more.</summary>
     public async Task<SiloProcess> AddAsync()
     {
-        var silo = await SiloProcess.StartAsync(_options);
+        var silo = await SiloProcess.StartAsync(_optionsOf(_silos.Count));
         _silos.Add(silo);
         return silo;
     }
@@ -86,7 +100,7 @@ public sealed class SiloCluster : IAsyncDisposable
 
         if (_isRedisOurs)
         {
-            await Redis.DisposeAsync();
+            await _redis!.DisposeAsync();
         }
     }
 

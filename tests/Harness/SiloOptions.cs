@@ -18,6 +18,9 @@ public sealed record SiloOptions
     /// <summary>Whether Orleans clients outside may come in, by a free gateway port.</summary>
     public bool HasGateway { get; init; }
 
+    /// <summary>The lab's participant it runs in; the machine's own namespace without one.</summary>
+    public LabHost? Host { get; init; }
+
     /// <summary>More options of the command line.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 

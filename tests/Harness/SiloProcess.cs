@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 
 namespace VmoCluster.Harness;
 
 /// <summary>
 /// A node as its users run it: the built server in a process of its own, free ports, ready when it has said so on stdout. It can be stopped,
-/// killed, frozen, and started again on the same data and ports.
+/// killed, frozen, and started again on the same data and ports. It ends with the tests' process. In a lab's participant it listens at the
+/// participant's address, and <see cref="Endpoint"/> and <see cref="Http"/> are this machine's ways in, which no fault of the lab is on.
 /// </summary>
 public sealed class SiloProcess : IAsyncDisposable
 {
@@ -16,6 +18,8 @@ public sealed class SiloProcess : IAsyncDisposable
     private readonly bool _isDataOurs;
     private readonly Queue<string> _log = new();
     private Process? _process;
+    private TcpProxy? _endpointDoor;
+    private TcpProxy? _httpDoor;
     private TaskCompletionSource<string> _ready = NewReady();
 
     private SiloProcess(SiloOptions options)
@@ -29,10 +33,18 @@ public sealed class SiloProcess : IAsyncDisposable
     public string Data { get; }
 
     /// <summary>Where gRPC is.</summary>
-    public Uri Endpoint { get; private set; } = new("http://127.0.0.1:0");
+    public Uri Endpoint => ThroughDoor(_endpointDoor, InnerEndpoint);
 
     /// <summary>Where metrics and health are.</summary>
-    public Uri Http { get; private set; } = new("http://127.0.0.1:0");
+    public Uri Http => ThroughDoor(_httpDoor, InnerHttp);
+
+    /// <summary>Where gRPC is for the lab's other participants.</summary>
+    public Uri InnerEndpoint { get; private set; } = new("http://127.0.0.1:0");
+
+    /// <summary>The lab's participant it runs in, if it does.</summary>
+    public LabHost? Host => _options.Host;
+
+    private Uri InnerHttp { get; set; } = new("http://127.0.0.1:0");
 
     /// <summary>The line it printed when it was ready.</summary>
     public string ReadyLine { get; private set; } = "";
@@ -142,6 +154,11 @@ public sealed class SiloProcess : IAsyncDisposable
         }
 
         _process?.Dispose();
+        foreach (var door in new[] { _endpointDoor, _httpDoor }.OfType<TcpProxy>())
+        {
+            await door.DisposeAsync();
+        }
+
         if (_isDataOurs)
         {
             Directory.Delete(Data, recursive: true);
@@ -177,9 +194,18 @@ public sealed class SiloProcess : IAsyncDisposable
         }
 
         ReadyLine = await _ready.Task;
-        Endpoint = Told("endpoint");
-        Http = Told("http");
+        InnerEndpoint = Told("endpoint");
+        InnerHttp = Told("http");
+        if (Host is not null)
+        {
+            _endpointDoor ??= DoorTo(InnerEndpoint);
+            _httpDoor ??= DoorTo(InnerHttp);
+        }
     }
+
+    private TcpProxy DoorTo(Uri inside) => new(new IPEndPoint(Host!.Address, inside.Port), connectsFrom: Host);
+
+    private static Uri ThroughDoor(TcpProxy? door, Uri inside) => door is null ? inside : new UriBuilder(inside) { Host = "127.0.0.1", Port = door.Port }.Uri;
 
     private Uri Told(string what)
     {
@@ -213,10 +239,9 @@ public sealed class SiloProcess : IAsyncDisposable
         }
 
         _process?.Dispose();
-        var (process, ready) = (new Process { StartInfo = start }, _ready);
+        var (process, ready) = (ChildProcess.Start(start, Host), _ready);
         process.OutputDataReceived += (_, line) => Take(line.Data, ready);
         process.ErrorDataReceived += (_, line) => Take(line.Data, null);
-        process.Start();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         _process = process;
@@ -228,9 +253,15 @@ public sealed class SiloProcess : IAsyncDisposable
 
     private List<string> Arguments()
     {
+        var address = Host?.Address ?? IPAddress.Loopback;
         var arguments = new List<string> { "--data", Data };
-        AddUnlessGiven(arguments, "--listen", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Endpoint.Port}"));
-        AddUnlessGiven(arguments, "--http", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Http.Port}"));
+        AddUnlessGiven(arguments, "--listen", string.Create(CultureInfo.InvariantCulture, $"{address}:{InnerEndpoint.Port}"));
+        AddUnlessGiven(arguments, "--http", string.Create(CultureInfo.InvariantCulture, $"{address}:{InnerHttp.Port}"));
+        if (Host is not null)
+        {
+            arguments.AddRange(["--address", address.ToString(), "--allow-unauthenticated"]);
+        }
+
         if (_options.Redis is not null)
         {
             arguments.AddRange(["--redis", _options.Redis]);

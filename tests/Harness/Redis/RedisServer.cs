@@ -2,28 +2,35 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace VmoCluster.Harness;
 
 /// <summary>
-/// A redis-server process of this test's own: a free port on loopback, a folder of its own, and it is our process that answers there
-/// (INFO process_id), not one that had the port before.
+/// A redis-server process of this test's own: a free port on loopback (in a lab, also at its participant's address), a folder of its own, and
+/// it is our process that answers there (INFO process_id), not one that had the port before. It ends with the tests' process.
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("vmo-redis-").FullName;
+    private readonly string _folder;
     private readonly IReadOnlyList<string> _options;
+    private readonly bool _isSentinel;
     private Process? _process;
 
-    private RedisServer(int port, int busPort, IReadOnlyList<string> options, string? password, TlsIdentity? tls)
+    private RedisServer(RedisPlace place, IReadOnlyList<string> options, string? password, TlsIdentity? tls, bool isSentinel)
     {
-        (Port, BusPort, Password) = (port, busPort, password);
+        (Port, BusPort, Password, Host, _isSentinel) = (FreePort(), FreePort(), password, place.Host, isSentinel);
+        _folder = Directory.CreateDirectory(Path.Combine(place.Folder ?? Path.GetTempPath(), $"vmo-redis-{Guid.NewGuid():N}")).FullName;
         _options = tls is null ? options : [.. options, .. tls.RedisOptions(TlsPort = FreePort())];
     }
+
+    /// <summary>The lab's participant it runs in, if it does.</summary>
+    public LabHost? Host { get; }
+
+    /// <summary>Where those who use it reach it.</summary>
+    public IPAddress Address => Host?.Address ?? IPAddress.Loopback;
 
     public int Port { get; }
 
@@ -36,29 +43,45 @@ public sealed class RedisServer : IAsyncDisposable
     public string? Password { get; }
 
     /// <summary>A StackExchange.Redis configuration, without the password.</summary>
-    public string Configuration => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
+    public string Configuration => string.Create(CultureInfo.InvariantCulture, $"{Address}:{Port}");
 
     /// <summary>The same over TLS.</summary>
-    public string TlsConfiguration => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{TlsPort},ssl=true");
+    public string TlsConfiguration => string.Create(CultureInfo.InvariantCulture, $"{Address}:{TlsPort},ssl=true");
 
     public int ProcessId => _process!.Id;
 
+    public bool HasExited => _process!.HasExited;
+
+    /// <summary>Where its data is.</summary>
+    public string Folder => _folder;
+
     /// <summary>Starts one. Options are redis.conf lines: <c>appendonly yes</c>, <c>maxmemory 8mb</c>, <c>replicaof 127.0.0.1 7000</c>.
     /// With a certificate it has a second port, over TLS; the first stays for the harness.</summary>
-    public static async Task<RedisServer> StartAsync(IReadOnlyList<string>? options = null, string? password = null, TlsIdentity? tls = null)
+    public static Task<RedisServer> StartAsync(
+        IReadOnlyList<string>? options = null, string? password = null, TlsIdentity? tls = null, RedisPlace place = default) =>
+        StartAsync(() => new RedisServer(place, options ?? [], password, tls, isSentinel: false));
+
+    /// <summary>Starts a Sentinel, which is a redis-server too.</summary>
+    internal static Task<RedisServer> StartSentinelAsync(IReadOnlyList<string> options, RedisPlace place) =>
+        StartAsync(() => new RedisServer(place, options, null, null, isSentinel: true));
+
+    private static async Task<RedisServer> StartAsync(Func<RedisServer> make)
     {
         for (var tries = 1; ; tries++)
         {
-            var server = new RedisServer(FreePort(), FreePort(), options ?? [], password, tls);
+            var server = make();
             try
             {
                 await server.RunAsync();
                 return server;
             }
-            catch (InvalidOperationException) when (tries < 5)
+            catch (Exception failure)
             {
-                // Somebody took the port between our look and its bind.
                 await server.DisposeAsync();
+
+                // Somebody took the port between our look and its bind.
+                if (failure is not InvalidOperationException || tries == 5)
+                    throw;
             }
         }
     }
@@ -81,30 +104,51 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>SIGTERM, and waits for it to be gone.</summary>
     public async Task StopAsync()
     {
-        Signal(Terminate);
+        Signals.Send(ProcessId, Signals.Terminate);
         await _process!.WaitForExitAsync().WaitAsync(Patience);
     }
 
     /// <summary>SIGSTOP: connections stay, nothing is answered.</summary>
-    public void Pause() => Signal(Stop);
+    public void Pause() => Signals.Send(ProcessId, Signals.Stop);
 
     /// <summary>SIGCONT.</summary>
-    public void Resume() => Signal(Continue);
+    public void Resume() => Signals.Send(ProcessId, Signals.Continue);
+
+    /// <summary>From now on it follows another, and refuses writes.</summary>
+    public async Task FollowAsync(RedisServer primary)
+    {
+        var port = primary.Port.ToString(CultureInfo.InvariantCulture);
+        Expect("+OK", await CommandAsync("REPLICAOF", primary.Address.ToString(), port));
+        await WaitForAsync("its primary's data", reply => reply.Contains("master_link_status:up", StringComparison.Ordinal), "INFO", "replication");
+    }
+
+    /// <summary>From now on it follows nobody, and takes writes.</summary>
+    public async Task LeadAsync() => Expect("+OK", await CommandAsync("REPLICAOF", "NO", "ONE"));
+
+    /// <summary>Whether it takes itself for a primary at the moment.</summary>
+    public async Task<bool> IsPrimaryAsync() => (await CommandAsync("INFO", "replication")).Contains("role:master", StringComparison.Ordinal);
+
+    internal static void Expect(string begin, string reply)
+    {
+        if (!reply.StartsWith(begin, StringComparison.Ordinal))
+            throw new InvalidOperationException($"Redis answered {reply.Trim()}, not {begin}.");
+    }
 
     /// <summary>One command, in redis-cli's manner; the raw reply.</summary>
     public async Task<string> CommandAsync(params string[] command)
     {
-        using var client = new TcpClient();
+        // Over its own loopback: what is wrong in the lab does not keep the harness from asking.
+        using var socket = Host?.NewSocket() ?? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         using var patience = new CancellationTokenSource(Patience);
-        await client.ConnectAsync(IPAddress.Loopback, Port, patience.Token);
-        var stream = client.GetStream();
+        await socket.ConnectAsync(IPAddress.Loopback, Port, patience.Token);
+        await using var stream = new NetworkStream(socket);
         var text = new StringBuilder();
         if (Password is not null)
             text.Append("AUTH ").Append(Password).Append("\r\n");
         text.Append('*').Append(command.Length).Append("\r\n");
         foreach (var word in command)
             text.Append('$').Append(Encoding.UTF8.GetByteCount(word)).Append("\r\n").Append(word).Append("\r\n");
-        text.Append("ECHO the-end\r\n");
+        text.Append("PING the-end\r\n");
         await stream.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()), patience.Token);
 
         const string end = "$7\r\nthe-end\r\n";
@@ -189,29 +233,28 @@ public sealed class RedisServer : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        string[] fixedOptions =
-        [
-            $"port {Port}", "bind 127.0.0.1", $"dir {_folder}", "save \"\"", "daemonize no", $"cluster-port {BusPort}", "logfile redis.log",
-        ];
+        // Written once: what it has noted there itself since, such as whose replica it is, stays as on a machine of its own.
         var config = Path.Combine(_folder, "redis.conf");
-        string[] passwords = Password is null ? [] : [$"requirepass {Password}", $"masterauth {Password}"];
-        await File.WriteAllLinesAsync(config, [.. fixedOptions, .. passwords, .. _options]);
+        if (!File.Exists(config))
+            await File.WriteAllLinesAsync(config, ConfigLines());
         _process?.Dispose();
-        _process = Process.Start(new ProcessStartInfo("redis-server", config) { WorkingDirectory = _folder })
-            ?? throw new InvalidOperationException("redis-server did not start.");
+        string[] arguments = _isSentinel ? [config, "--sentinel"] : [config];
+        _process = ChildProcess.Start(new ProcessStartInfo("redis-server", arguments) { WorkingDirectory = _folder }, Host);
         var mine = string.Create(CultureInfo.InvariantCulture, $"process_id:{_process.Id}\r");
         await WaitForAsync("our own process", reply => reply.Contains(mine, StringComparison.Ordinal), "INFO", "server");
         await WaitForAsync("its data loaded", reply => reply.StartsWith("+PONG", StringComparison.Ordinal), "PING");
     }
 
-    private const int Continue = 18;
-    private const int Stop = 19;
-    private const int Terminate = 15;
-
-    private void Signal(int signal)
+    private IEnumerable<string> ConfigLines()
     {
-        if (SendSignal(_process!.Id, signal) != 0)
-            throw new InvalidOperationException($"Signal {signal} could not be sent to process {_process.Id}.");
+        string[] place =
+        [
+            $"port {Port}", Host is null ? "bind 127.0.0.1" : $"bind 127.0.0.1 {Host.Address}", $"dir {_folder}", "daemonize no", "logfile redis.log",
+            Host is null ? "protected-mode yes" : "protected-mode no",
+        ];
+        string[] data = _isSentinel ? [] : ["save \"\"", $"cluster-port {BusPort}"];
+        string[] passwords = Password is null ? [] : [$"requirepass {Password}", $"masterauth {Password}"];
+        return [.. place, .. data, .. passwords, .. _options];
     }
 
     private static int FreePort()
@@ -220,8 +263,4 @@ public sealed class RedisServer : IAsyncDisposable
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
-
-    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int SendSignal(int process, int signal);
 }
