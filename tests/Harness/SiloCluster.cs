@@ -36,7 +36,7 @@ public sealed class SiloCluster : IAsyncDisposable
     }
 
     /// <summary>The same of silos that differ: each is told its Redis, and in a lab its participant.</summary>
-    public static async Task<SiloCluster> StartAsync(int count, Func<int, SiloOptions> optionsOf)
+    public static async Task<SiloCluster> StartEachAsync(int count, Func<int, SiloOptions> optionsOf)
     {
         var cluster = new SiloCluster(null, false, optionsOf);
         await cluster.RunAsync(count);

@@ -148,7 +148,9 @@ public sealed class RedisServer : IAsyncDisposable
         text.Append('*').Append(command.Length).Append("\r\n");
         foreach (var word in command)
             text.Append('$').Append(Encoding.UTF8.GetByteCount(word)).Append("\r\n").Append(word).Append("\r\n");
-        text.Append("PING the-end\r\n");
+
+        // A Sentinel knows no ECHO, and a server that can't write down its data answers no PING.
+        text.Append(_isSentinel ? "PING" : "ECHO").Append(" the-end\r\n");
         await stream.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()), patience.Token);
 
         const string end = "$7\r\nthe-end\r\n";

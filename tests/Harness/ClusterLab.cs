@@ -1,0 +1,137 @@
+using System.Net;
+
+namespace VmoCluster.Harness;
+
+/// <summary>
+/// Silos and their Redis with everything that can be done to them. Where the machine allows, each is a participant of a
+/// <see cref="NetworkLab"/> of its own; elsewhere all share the loopback, and only the ways to a single Redis can be cut. Each silo reaches a
+/// single Redis through a proxy; one with Sentinels tells its addresses itself, so there is none in between.
+/// </summary>
+public sealed class ClusterLab : IAsyncDisposable
+{
+    private static readonly string[] Kept = ["appendonly yes", "appendfsync everysec"];
+
+    private readonly List<TcpProxy?> _ways = [];
+    private readonly List<LabHost?> _hosts = [];
+
+    private ClusterLab(NetworkLab? network) => Network = network;
+
+    /// <summary>The network the participants are in; null where the machine has none.</summary>
+    public NetworkLab? Network { get; }
+
+    /// <summary>The silos. Only after all of it has started.</summary>
+    public SiloCluster Cluster { get; private set; } = null!;
+
+    /// <summary>The primary, its replicas and its Sentinels.</summary>
+    public RedisReplicas Redis { get; private set; } = null!;
+
+    /// <summary>The kinds of faults that can be done here.</summary>
+    public IReadOnlyList<FaultKind> Kinds => [.. Enum.GetValues<FaultKind>().Where(IsPossible)];
+
+    private bool HasSentinels => Redis.Sentinels.Count > 0;
+
+    /// <summary>Starts it.</summary>
+    /// <param name="silos">How many silos.</param>
+    /// <param name="options">What all silos are told besides.</param>
+    /// <param name="replicas">Replicas of Redis.</param>
+    /// <param name="hasSentinels">Whether Sentinels replace a silent primary.</param>
+    /// <param name="redisOptions">redis.conf lines; an append-only file forced out every second without any.</param>
+    /// <param name="inNetwork">Whether to use a network of its own; by what the machine allows when it is not said.</param>
+    public static async Task<ClusterLab> StartAsync(
+        int silos, SiloOptions? options = null, int replicas = 0, bool hasSentinels = false, IReadOnlyList<string>? redisOptions = null, bool? inNetwork = null)
+    {
+        var lab = new ClusterLab(inNetwork ?? NetworkLab.Impossible is null ? NetworkLab.Open() : null);
+        try
+        {
+            lab.Redis = await RedisReplicas.StartAsync(replicas, hasSentinels, redisOptions ?? Kept, lab.Network);
+            lab.Cluster = await SiloCluster.StartEachAsync(silos, index => lab.OptionsOf(index, options ?? new()));
+            return lab;
+        }
+        catch
+        {
+            await lab.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The silo's way to Redis: delay, half-open, cut in mid-frame. There is none with Sentinels.</summary>
+    public TcpProxy WayToRedis(int silo) => _ways[silo] ?? throw new InvalidOperationException("With Sentinels there is no proxy between a silo and Redis.");
+
+    /// <summary>The silo and Redis do not reach each other any more; open connections hang.</summary>
+    public void CutFromRedis(int silo)
+    {
+        if (_hosts[silo] is not { } host)
+        {
+            WayToRedis(silo).Stall();
+            return;
+        }
+
+        foreach (var other in RedisHosts())
+            Network!.Cut(host, other);
+    }
+
+    /// <summary>The silo and the other silos do not reach each other any more, or only what it sends does not arrive. Throws without a network.</summary>
+    public void CutFromSilos(int silo, bool isOneWay = false)
+    {
+        var network = Network ?? throw new PlatformNotSupportedException(NetworkLab.Impossible ?? "This lab was started without a network.");
+        foreach (var other in _hosts.Where((_, i) => i != silo))
+        {
+            if (isOneWay)
+                network.CutOneWay(_hosts[silo]!, other!);
+            else
+                network.Cut(_hosts[silo]!, other!);
+        }
+    }
+
+    /// <summary>What passes between the silo and Redis comes so much later.</summary>
+    public void DelayRedis(int silo, TimeSpan delay, int seed = 0) => WayToRedis(silo).Delay(delay, delay, seed: seed);
+
+    /// <summary>The silo has no fault of the network any more.</summary>
+    public void Heal(int silo)
+    {
+        _ways[silo]?.Heal();
+        if (_hosts[silo] is not { } host)
+            return;
+        foreach (var other in RedisHosts().Concat(_hosts.OfType<LabHost>()).Where(other => other != host))
+            Network!.Heal(host, other);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Cluster is not null)
+            await Cluster.DisposeAsync();
+        foreach (var way in _ways.OfType<TcpProxy>())
+            await way.DisposeAsync();
+        if (Redis is not null)
+            await Redis.DisposeAsync();
+        Network?.Dispose();
+    }
+
+    private SiloOptions OptionsOf(int index, SiloOptions options)
+    {
+        var host = Network?.Add($"silo-{index}");
+        _hosts.Add(host);
+        if (HasSentinels)
+        {
+            _ways.Add(null);
+            return options with { Host = host, Redis = Redis.Configuration };
+        }
+
+        var primary = Redis.Nodes[0];
+        var way = new TcpProxy(new IPEndPoint(primary.Address, primary.Port), host, host);
+        _ways.Add(way);
+        return options with { Host = host, Redis = $"127.0.0.1:{way.Port}" };
+    }
+
+    private IEnumerable<LabHost> RedisHosts() => Redis.Nodes.Concat(Redis.Sentinels).Select(node => node.Host).OfType<LabHost>();
+
+    private bool IsPossible(FaultKind kind) => kind switch
+    {
+        FaultKind.Partition => Network is not null || !HasSentinels,
+        FaultKind.OneWayPartition => Network is not null,
+        FaultKind.Delay => !HasSentinels,
+        FaultKind.FailOver => HasSentinels,
+        FaultKind.Truncate => !HasSentinels && Redis.Nodes.Count == 1,
+        _ => true,
+    };
+}

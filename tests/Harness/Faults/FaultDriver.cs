@@ -1,0 +1,173 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace VmoCluster.Harness;
+
+/// <summary>
+/// Does a schedule's faults to a cluster, and notes what it did when. A silo that ends by itself, as one may that the others have given up, it
+/// starts again, as any supervisor does. When it has ended, all silos and Redis run and no fault is left.
+/// </summary>
+/// <param name="lab">The cluster.</param>
+/// <param name="log">Takes a line at a time, from several threads.</param>
+public sealed class FaultDriver(ClusterLab lab, Action<string> log)
+{
+    private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly Lock _lock = new();
+
+    // Silos that a fault of ours has ended, or is ending: it starts them again itself.
+    private readonly HashSet<SiloProcess> _ended = [];
+    private int _done;
+
+    // Bytes of the append-only file at the beginning, with the store's identity in them: a crash does not take what was forced out long before.
+    private long _kept;
+
+    /// <summary>How many faults were done whole.</summary>
+    public int Done => _done;
+
+    /// <summary>What comes later between a silo and Redis, and up to as much again by chance.</summary>
+    public TimeSpan Delay { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Does them. Throws what went wrong with the harness itself, once all are healed. Cancelled, it begins no more faults, and heals.</summary>
+    public async Task RunAsync(IReadOnlyList<Fault> schedule, CancellationToken cancel = default)
+    {
+        if (schedule.FirstOrDefault(fault => !lab.Kinds.Contains(fault.Kind)) is { } impossible)
+            throw new ArgumentException($"{impossible.Kind} is not possible here.", nameof(schedule));
+        var (began, running) = (Stopwatch.GetTimestamp(), new List<Task>());
+        _kept = schedule.Any(fault => fault.Kind == FaultKind.Truncate) ? AppendOnlyLog.LengthOf(await lab.Redis.PrimaryAsync()) : 0;
+        using var over = new CancellationTokenSource();
+        var supervising = SuperviseAsync(over.Token);
+        foreach (var fault in schedule)
+        {
+            if (!await SleptAsync(fault.At - Stopwatch.GetElapsedTime(began), cancel))
+                break;
+            running.Add(DoAsync(fault, cancel));
+        }
+
+        try
+        {
+            await Task.WhenAll(running);
+        }
+        finally
+        {
+            await over.CancelAsync();
+            await supervising;
+        }
+    }
+
+    private async Task SuperviseAsync(CancellationToken over)
+    {
+        bool isOver;
+        do
+        {
+            isOver = !await SleptAsync(TimeSpan.FromMilliseconds(250), over);
+            foreach (var silo in lab.Cluster.Silos.Where(IsEndedByItself))
+            {
+                Note($"        {silo.Endpoint} has ended by itself with {silo.ExitCode} and is started again");
+                await RestartAsync(silo, silo.RestartAsync);
+            }
+        }
+        while (!isOver);
+    }
+
+    private bool IsEndedByItself(SiloProcess silo)
+    {
+        lock (_lock)
+            return silo.HasExited && !_ended.Contains(silo);
+    }
+
+    // One that is not back yet when Redis is away may take more than one start, as under any supervisor.
+    private async Task RestartAsync(SiloProcess silo, Func<Task> restart)
+    {
+        lock (_lock)
+            _ended.Add(silo);
+        try
+        {
+            await restart();
+        }
+        catch (InvalidOperationException failure)
+        {
+            Note($"        {silo.Endpoint} did not start: {failure.Message.Split('\n')[0]}");
+        }
+        finally
+        {
+            lock (_lock)
+                _ended.Remove(silo);
+        }
+    }
+
+    private async Task DoAsync(Fault fault, CancellationToken cancel)
+    {
+        Note($"begins {fault}");
+        try
+        {
+            await (fault.Kind switch
+            {
+                FaultKind.Kill => KillAsync(lab.Cluster.Silos[fault.Target], fault, cancel),
+                FaultKind.Pause => DuringAsync(fault, lab.Cluster.Silos[fault.Target].Pause, lab.Cluster.Silos[fault.Target].Resume, cancel),
+                FaultKind.Partition => DuringAsync(fault, () => lab.CutFromRedis(fault.Target), () => lab.Heal(fault.Target), cancel),
+                FaultKind.OneWayPartition => DuringAsync(fault, () => lab.CutFromSilos(fault.Target, isOneWay: true), () => lab.Heal(fault.Target), cancel),
+                FaultKind.Delay => DuringAsync(fault, () => lab.DelayRedis(fault.Target, Delay, fault.Seed), () => lab.Heal(fault.Target), cancel),
+                FaultKind.RedisKill => KillRedisAsync(fault, isTruncated: false, cancel),
+                FaultKind.RedisPause => PauseRedisAsync(fault, cancel),
+                FaultKind.FailOver => FailOverAsync(),
+                FaultKind.Truncate => KillRedisAsync(fault, isTruncated: true, cancel),
+                FaultKind.RollingRestart => RollAsync(),
+                _ => throw new UnreachableException(),
+            });
+            Interlocked.Increment(ref _done);
+            Note($"ended  {fault}");
+        }
+        catch (Exception failure)
+        {
+            Note($"FAILED {fault}: {failure.Message}");
+            throw;
+        }
+    }
+
+    private static async Task DuringAsync(Fault fault, Action begin, Action end, CancellationToken cancel)
+    {
+        begin();
+        await SleptAsync(fault.Duration, cancel);
+        end();
+    }
+
+    private Task KillAsync(SiloProcess silo, Fault fault, CancellationToken cancel) => RestartAsync(silo, async () =>
+    {
+        if (!silo.HasExited)
+            await silo.KillAsync();
+        await SleptAsync(fault.Duration, cancel);
+        await silo.RestartAsync();
+    });
+
+    private async Task KillRedisAsync(Fault fault, bool isTruncated, CancellationToken cancel)
+    {
+        var primary = await lab.Redis.KillPrimaryAsync();
+        if (isTruncated)
+            Note($"        {AppendOnlyLog.Truncate(primary, fault.Seed, Math.Min(_kept, AppendOnlyLog.LengthOf(primary) - 1))}");
+        await SleptAsync(fault.Duration, cancel);
+        await primary.RestartAsync();
+    }
+
+    private async Task PauseRedisAsync(Fault fault, CancellationToken cancel)
+    {
+        var primary = await lab.Redis.PrimaryAsync();
+        await DuringAsync(fault, primary.Pause, primary.Resume, cancel);
+    }
+
+    private async Task FailOverAsync() => Note($"        the primary is now on {(await lab.Redis.FailOverAsync()).Configuration}");
+
+    // A silo at a time, however long each takes: a cancelled restart would leave one stopped.
+    private async Task RollAsync()
+    {
+        foreach (var silo in lab.Cluster.Silos)
+            await RestartAsync(silo, silo.RestartAsync);
+    }
+
+    private static async Task<bool> SleptAsync(TimeSpan time, CancellationToken cancel)
+    {
+        await Task.Delay(time > TimeSpan.Zero ? time : TimeSpan.Zero, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !cancel.IsCancellationRequested;
+    }
+
+    private void Note(string what) => log(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(_began).TotalSeconds,9:F3} s] {what}"));
+}
