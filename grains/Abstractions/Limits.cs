@@ -132,7 +132,10 @@ public static class Limits
     public const int SessionRenewMs = 1_000;
 
     /// <summary>Milliseconds a silo's lease runs on its own clock, from before its last renewal was sent. A killed silo's VMOs rest that long.</summary>
-    public const int SessionLeaseMs = 5_000;
+    public const int SessionLeaseMs = 4_000;
+
+    /// <summary>Milliseconds between two looks at the other silos' sessions: how much later than it may be a dead one is found, twice at most.</summary>
+    public const int SessionLookMs = 250;
 
     /// <summary>
     /// Milliseconds beyond the lease for which others must have seen a session's counter unmoved before they mark it dead. It pays for clocks

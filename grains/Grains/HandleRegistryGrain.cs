@@ -2,6 +2,7 @@ using Orleans.Concurrency;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 using VmoCluster.Grains.Families;
+using VmoCluster.Grains.Serving;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Grains;
@@ -10,7 +11,7 @@ namespace VmoCluster.Grains;
 /// Issues and ends handles. It decides what needs no state, audits, and hands on to the VMO, whose own queue makes the decision durable. It
 /// keeps nothing.
 /// </summary>
-[GrainType("handle-registry"), Reentrant]
+[GrainType("handle-registry"), Reentrant, OnServingSilos]
 public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHandleRegistryGrain
 {
     /// <inheritdoc/>

@@ -3,6 +3,7 @@ using Orleans.Concurrency;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 using VmoCluster.Grains.Families;
+using VmoCluster.Grains.Serving;
 using VmoCluster.Messages;
 
 namespace VmoCluster.Grains;
@@ -11,7 +12,7 @@ namespace VmoCluster.Grains;
 /// One VMO: takes the turn, asks the core, stores, answers. Reentrant, because a change waits for the store in the machine's queue and not in
 /// a turn. It owns nothing until it is asked for something; then it acquires the VMO, or says why it cannot.
 /// </summary>
-[GrainType("vmo"), Reentrant]
+[GrainType("vmo"), Reentrant, OnServingSilos]
 public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivation
 {
     // For how long after its time a tick may come.

@@ -1,6 +1,8 @@
 using VmoCluster.Core.Live;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Orleans.Placement;
+using VmoCluster.Grains.Serving;
 
 namespace VmoCluster.Grains;
 
@@ -8,7 +10,7 @@ namespace VmoCluster.Grains;
 public static class VmoGrainRegistration
 {
     /// <summary>
-    /// Adds the grains' services. The store, the sessions, the silo's session, its ownership table and a logger factory are the host's to add.
+    /// Adds the grains' services. The store, the sessions, the silo's session, its ownership table, which silos serve and a logger factory are the host's to add.
     /// </summary>
     public static IServiceCollection AddVmoGrains(this IServiceCollection services, VmoGrainOptions options)
     {
@@ -23,6 +25,7 @@ public static class VmoGrainRegistration
         services.AddSingleton<KoidSource>();
         services.AddSingleton<GrainTelemetry>();
         services.AddSingleton<VmoGrainServices>();
+        services.AddPlacementFilter<OnServingSilosStrategy, OnServingSilosDirector>(ServiceLifetime.Singleton);
         return services;
     }
 }

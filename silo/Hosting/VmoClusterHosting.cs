@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using VmoCluster.Core.Store;
 using VmoCluster.Grains;
+using VmoCluster.Grains.Serving;
 using VmoCluster.Hosting.Health;
 using VmoCluster.Hosting.Nodes;
 using VmoCluster.Hosting.Ownership;
@@ -33,7 +34,10 @@ public static class VmoClusterHosting
         services.AddSingleton<SiloOwnership>()
             .AddSingleton<IOwnership>(provider => provider.GetRequiredService<SiloOwnership>())
             .AddSingleton<ILetterDuty, SiloDuty>();
-        services.AddSingleton(new SessionKeeperOptions($"{options.SiloName} {Environment.MachineName} pid {Environment.ProcessId}", store.IsOurs));
+        services.AddSingleton(provider => new SessionKeeperOptions(
+            ServingSilos.Describe($"{options.SiloName} {Environment.MachineName} pid {Environment.ProcessId}", provider.GetRequiredService<ILocalSiloDetails>().SiloAddress), store.IsOurs));
+        services.AddSingleton(provider => new ServingSilos(provider.GetRequiredService<SiloSession>(), provider.GetRequiredService<ILocalSiloDetails>().SiloAddress))
+            .AddSingleton<IServingSilos>(provider => provider.GetRequiredService<ServingSilos>());
         services.AddSingleton<NodeHealth>();
         services.AddVmoGrains(new() { PageCacheBytes = options.PageCacheBytes, MapBytes = options.MapBytes, GrantBytes = options.GrantBytes });
         services.AddSingleton<WakeVmo>(provider =>

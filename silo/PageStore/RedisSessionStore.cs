@@ -126,14 +126,18 @@ internal sealed class RedisSessionStore(StoreConnection control, StoreWatch watc
             1,
             async () =>
             {
-                var found = new Dictionary<ulong, SessionState>();
-                await foreach (var entry in control.Database.HashScanAsync(keys.Sessions, "s:*", 512, flags: CommandFlags.DemandMaster))
+                var (found, told) = (new Dictionary<ulong, SessionState>(), new Dictionary<ulong, string>());
+                await foreach (var entry in control.Database.HashScanAsync(keys.Sessions, "[sd]:*", 512, flags: CommandFlags.DemandMaster))
                 {
-                    var id = ulong.Parse(((string)entry.Name!).AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-                    found[id] = ReadState((string)entry.Value!);
+                    var name = (string)entry.Name!;
+                    var id = ulong.Parse(name.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+                    if (name[0] == 's')
+                        found[id] = ReadState((string)entry.Value!);
+                    else
+                        told[id] = (string)entry.Value!;
                 }
 
-                return found;
+                return found.ToDictionary(pair => pair.Key, pair => pair.Value with { Description = told.GetValueOrDefault(pair.Key, "") });
             },
             time,
             cancellation);

@@ -10,14 +10,14 @@ namespace VmoCluster.PageStore;
 /// </summary>
 internal sealed class StoreConnections : IAsyncDisposable
 {
-    /// <summary>Milliseconds of one round trip, below the silo's lease (5 s) with room for a repeat.</summary>
+    /// <summary>Milliseconds of one round trip, below the silo's lease (4 s) with room for a repeat.</summary>
     private const int TimeoutMs = 1000;
 
     /// <summary>
     /// The same towards the embedded store, still below the lease. Nobody is behind it who could be asked instead or would go on without us:
     /// when its log is slow to reach the disk, waiting is all there is.
     /// </summary>
-    private const int EmbeddedTimeoutMs = 4000;
+    private const int EmbeddedTimeoutMs = 3000;
 
     private const int ConnectMs = 5000;
 

@@ -41,7 +41,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     }
 
     public ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation) =>
-        new(DoAsync("open", () => _sessions.TryAdd(session, new(1, 0, false, true))).AsTask());
+        new(DoAsync("open", () => _sessions.TryAdd(session, new(1, 0, false, true, description))).AsTask());
 
     public ValueTask<Renewal> RenewAsync(ulong session, ulong counter, ulong ackedLetter, CancellationToken cancellation) =>
         DoAsync("renew", () =>

@@ -1,3 +1,5 @@
+using System.Net;
+using Orleans.Runtime;
 using VmoCluster.Core.Store;
 using VmoCluster.Hosting.Sessions;
 using Xunit;
@@ -11,7 +13,7 @@ public sealed class SessionTests
     private readonly MemoryStore _store = new();
 
     [Fact]
-    public async Task A_lease_runs_five_seconds_and_not_a_tick_longer()
+    public async Task A_lease_runs_its_time_and_not_a_tick_longer()
     {
         var silo = await TestSilo.StartAsync(_store);
         silo.Clock.Advance(Lease - Tick);
@@ -183,6 +185,39 @@ public sealed class SessionTests
         await silo.Watch.LookAsync(default);
         Assert.True(_store.Sessions[11].IsDead);
         Assert.False(_store.Sessions[silo.Session.Id].IsDead);
+    }
+
+    // To Orleans a silo that does not reach the store is as healthy as any, and the emptiest: it was given its VMOs again and again.
+    [Fact]
+    public async Task A_silo_whose_session_stands_still_is_given_no_VMOs_until_it_moves_again()
+    {
+        var other = SiloAddress.New(IPAddress.Loopback, 2, 2);
+        var silo = await TestSilo.StartAsync(_store);
+        await _store.OpenSessionAsync(11, ServingSilos.Describe("other", other), default);
+        Assert.False(silo.Serving.IsServing(other));
+        await silo.Watch.LookAsync(default);
+        Assert.True(silo.Serving.IsServing(other));
+        silo.Clock.Advance(TimeSpan.FromMilliseconds(2 * Limits.SessionRenewMs));
+        await silo.Watch.LookAsync(default);
+        Assert.True(silo.Serving.IsServing(other), "a renewal may be late");
+        silo.Clock.Advance(TimeSpan.FromMilliseconds(Limits.SessionRenewMs));
+        await silo.Watch.LookAsync(default);
+        Assert.False(silo.Serving.IsServing(other));
+        await _store.RenewAsync(11, 1, 0, default);
+        await silo.Watch.LookAsync(default);
+        Assert.True(silo.Serving.IsServing(other));
+    }
+
+    [Fact]
+    public async Task A_silo_does_not_serve_without_its_own_lease()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        var self = SiloAddress.New(IPAddress.Loopback, 1, 1);
+        Assert.True(silo.Serving.IsServing(self));
+        silo.Clock.Advance(Lease);
+        Assert.False(silo.Serving.IsServing(self));
+        await silo.RenewAsync();
+        Assert.True(silo.Serving.IsServing(self));
     }
 
     [Fact]

@@ -1,5 +1,7 @@
+using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Orleans.Runtime;
 using VmoCluster.Core.Store;
 using VmoCluster.Hosting.Ownership;
 using VmoCluster.Hosting.Sessions;
@@ -14,7 +16,8 @@ internal sealed class TestSilo
         Session = new(Clock);
         Ownership = new(store, store, Session, new(store, Clock), Clock, NullLogger<SiloOwnership>.Instance);
         Keeper = new(store, Session, duty?.Invoke(Ownership) ?? Ownership, new("test", isStoreOurs), Clock, NullLogger<SessionKeeper>.Instance);
-        Watch = new(store, Session, Clock, NullLogger<SessionWatch>.Instance);
+        Serving = new(Session, SiloAddress.New(IPAddress.Loopback, 1, 1));
+        Watch = new(store, Session, Serving, Clock, NullLogger<SessionWatch>.Instance);
     }
 
     public FakeTimeProvider Clock { get; } = new();
@@ -24,6 +27,8 @@ internal sealed class TestSilo
     public SiloOwnership Ownership { get; }
 
     public SessionKeeper Keeper { get; }
+
+    public ServingSilos Serving { get; }
 
     public SessionWatch Watch { get; }
 

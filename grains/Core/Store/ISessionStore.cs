@@ -25,7 +25,8 @@ public enum LetterKind : byte
 /// <param name="AckedLetter">The last letter done.</param>
 /// <param name="IsDead">Final.</param>
 /// <param name="Exists">False: never heard of, or forgotten; the same as dead.</param>
-public readonly record struct SessionState(ulong Counter, ulong AckedLetter, bool IsDead, bool Exists);
+/// <param name="Description">What it was opened with, where all sessions are read; else empty.</param>
+public readonly record struct SessionState(ulong Counter, ulong AckedLetter, bool IsDead, bool Exists, string Description = "");
 
 /// <summary>A renewal's answer.</summary>
 /// <param name="IsAlive">False: the session was marked dead. Take a new one.</param>

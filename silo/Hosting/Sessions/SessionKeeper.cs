@@ -8,9 +8,9 @@ namespace VmoCluster.Hosting.Sessions;
 /// <summary>
 /// Keeps this silo's session: opens it, renews it every second, does its letters, and closes it when the silo leaves.
 /// <para>
-/// The proof the cluster rests on. A renewal moves the counter in the store at an instant T after it was sent, and the lease runs 5 s from
-/// before it was sent: it ends before T + 5 s. Who marks this session dead has seen the counter unmoved for 6 s of its own clock from a moment
-/// after T, and its compare-and-set finds it unmoved still: after T + 6 s. So whoever finds the session dead finds its lease over, and the
+/// The proof the cluster rests on. A renewal moves the counter in the store at an instant T after it was sent, and the lease runs 4 s from
+/// before it was sent: it ends before T + 4 s. Who marks this session dead has seen the counter unmoved for 5 s of its own clock from a moment
+/// after T, and its compare-and-set finds it unmoved still: after T + 5 s. So whoever finds the session dead finds its lease over, and the
 /// last answer made under it lies before. A letter is acknowledged by the renewal after the deed, and the lease grows only when the deed is
 /// done: a silo that cannot give a VMO up loses its session instead.
 /// </para>
@@ -264,7 +264,7 @@ internal sealed partial class SessionKeeper(
     [LoggerMessage(LogLevel.Error, "{Count} letters were not done. The session is given up instead.")]
     private partial void LogLetterFailed(int count, Exception failure);
 
-    [LoggerMessage(LogLevel.Warning, "Session {Session:x} could not be marked dead; other silos wait until they have seen it unmoved for 6 s.")]
+    [LoggerMessage(LogLevel.Warning, "Session {Session:x} could not be marked dead; other silos wait until they have seen it unmoved for 5 s.")]
     private partial void LogNotClosed(ulong session);
 
     [LoggerMessage(LogLevel.Critical, "The session's keeper met a failure it does not know.")]

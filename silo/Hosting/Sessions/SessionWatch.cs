@@ -8,10 +8,13 @@ namespace VmoCluster.Hosting.Sessions;
 /// Watches the other silos' sessions and marks those dead whose counter stood still for lease and margin, by compare-and-set on the counter
 /// seen. What this silo missed while it stood still itself does no harm: the compare finds a counter that moved.
 /// </summary>
-internal sealed partial class SessionWatch(ISessionStore store, SiloSession session, TimeProvider time, ILogger<SessionWatch> logger) : BackgroundService
+internal sealed partial class SessionWatch(ISessionStore store, SiloSession session, ServingSilos serving, TimeProvider time, ILogger<SessionWatch> logger) : BackgroundService
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
+    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(Limits.SessionLookMs);
     private static readonly TimeSpan Still = TimeSpan.FromMilliseconds(Limits.SessionLeaseMs + Limits.SessionMarginMs);
+
+    // Longer than a renewal may take, and shorter than anybody waits for the session's death.
+    private static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(Limits.SessionRenewMs * 5 / 2);
 
     // The counter last seen, and this silo's clock after the answer that first showed it. Only the loop touches it.
     private readonly Dictionary<ulong, (ulong Counter, long At)> _seen = [];
@@ -47,6 +50,9 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
             _seen.Remove(gone);
         }
 
+        serving.Saw(sessions
+            .Where(pair => !_seen.TryGetValue(pair.Key, out var seen) || seen.Counter != pair.Value.Counter || time.GetElapsedTime(seen.At, now) < Moving)
+            .Select(pair => pair.Value.Description));
         foreach (var (id, state) in sessions)
         {
             if (id == session.Id)

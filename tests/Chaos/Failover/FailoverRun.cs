@@ -35,7 +35,7 @@ internal sealed class FailoverRun : IAsyncDisposable
             for (var i = 0; i < options.Runs; i++)
             {
                 run.Forget();
-                times.Add(await run.GoAsync(going, run._cluster.Silos[i % Silos]));
+                times.Add(await run.GoAsync(going, await run.FullestAsync()));
                 pauses.Add(run._writes.Max(one => one.LongestSeconds));
                 failed += run._writes.Sum(one => one.Failed);
             }
@@ -83,6 +83,15 @@ internal sealed class FailoverRun : IAsyncDisposable
     {
         foreach (var one in _writes)
             one.Forget();
+    }
+
+    // A silo that has come back has no VMOs yet: one that has many goes.
+    private async Task<SiloProcess> FullestAsync()
+    {
+        var vmos = new List<(double Count, SiloProcess Silo)>();
+        foreach (var silo in _cluster.Silos)
+            vmos.Add((await SiloFigures.SumAsync(silo, "vmo_activations"), silo));
+        return vmos.MaxBy(one => one.Count).Silo;
     }
 
     // Seconds until the last VMO has answered. Afterwards the silo is a member again.

@@ -191,7 +191,7 @@ internal sealed class Cluster
                     _chronicle.Count("unanswered look");
                 }
 
-                silo.LookAt = silo.Now + TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
+                silo.LookAt = silo.Now + TimeSpan.FromMilliseconds(Limits.SessionLookMs);
             });
         }
     }

@@ -1,10 +1,9 @@
 using System.Globalization;
-using VmoCluster.Harness;
 
-namespace VmoCluster.Benchmarks;
+namespace VmoCluster.Harness;
 
 /// <summary>What a silo tells of itself for Prometheus.</summary>
-internal static class SiloFigures
+public static class SiloFigures
 {
     private static readonly HttpClient Pages = new();
 
