@@ -8,7 +8,7 @@ namespace VmoCluster.Grains.Serving;
 internal sealed class OnServingSilosDirector(IServingSilos serving) : IPlacementFilterDirector
 {
     /// <inheritdoc/>
-    public IEnumerable<SiloAddress> Filter(PlacementFilterStrategy filterStrategy, PlacementFilterContext context, IEnumerable<SiloAddress> silos)
+    public IEnumerable<SiloAddress> Filter(PlacementFilterStrategy filterStrategy, PlacementTarget target, IEnumerable<SiloAddress> silos)
     {
         var all = silos as IReadOnlyCollection<SiloAddress> ?? [.. silos];
         var left = all.Where(serving.IsServing).ToArray();
