@@ -10,9 +10,11 @@ internal static class CommandLine
 
           dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N]
               how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
+          dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--callers N] [--families N]
+              callers under a schedule of faults; what they saw is checked afterwards. A minute unless told. Exit code 1: something is wrong.
         """;
 
-    private static readonly string[] Names = ["--runs", "--vmos"];
+    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--callers", "--families"];
 
     /// <summary>Throws <see cref="FormatException"/>, which says what is wrong.</summary>
     public static (string What, Dictionary<string, int> Numbers) Read(string[] args)

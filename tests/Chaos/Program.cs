@@ -1,5 +1,6 @@
 using VmoCluster.Chaos;
 using VmoCluster.Chaos.Failover;
+using VmoCluster.Chaos.Load;
 using VmoCluster.Harness;
 
 // 64 is a usage error, as everywhere here.
@@ -13,6 +14,12 @@ try
         case "failover":
             await FailoverRun.RunAsync(new() { Runs = numbers.GetValueOrDefault("--runs", 5), Vmos = numbers.GetValueOrDefault("--vmos", 1000) }, report);
             break;
+        case "run":
+            var seconds = numbers.GetValueOrDefault("--seconds", 60) + (60 * numbers.GetValueOrDefault("--minutes", 0)) + (3600 * numbers.GetValueOrDefault("--hours", 0));
+            var options = new ChaosOptions { Length = TimeSpan.FromSeconds(seconds), Callers = numbers.GetValueOrDefault("--callers", 12), Families = numbers.GetValueOrDefault("--families", 24) };
+            var verdict = await ChaosRun.RunAsync(numbers.TryGetValue("--seed", out var seed) ? options with { Seed = seed } : options, Console.Out.WriteLine);
+            Console.Out.WriteLine(verdict);
+            return verdict.IsFine ? 0 : 1;
         default:
             Console.Out.WriteLine(CommandLine.Help);
             return what == "--help" ? 0 : UsageError;

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using VmoCluster.Chaos.History;
+using VmoCluster.Client;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>One caller: a call at a time on some VMO of some family, by its own client, and a note of each.</summary>
+internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyList<PlayedFamily> families, Recorder recorder)
+{
+    private const int FamilyMost = 10;
+
+    private readonly Random _random = new(seed);
+
+    /// <summary>Calls until it is stopped, or until so many calls are taken down in all.</summary>
+    public async Task RunAsync(long most, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested && recorder.Count < most)
+            await CallAsync();
+    }
+
+    /// <summary>What a cell shows, once it answers.</summary>
+    public async Task ReadAtLastAsync(Vmo vmo, int cell)
+    {
+        while (!await ReadAsync(client.Open(vmo.Handle), cell))
+        {
+        }
+    }
+
+    private async Task CallAsync()
+    {
+        var family = families[_random.Next(families.Count)];
+        var (vmo, cell) = (client.Open(family.Any(_random).Handle), _random.Next(Cells.Count));
+        switch (_random.Next(100))
+        {
+            case < 45:
+                await ReadAsync(vmo, cell);
+                break;
+            case < 82:
+                await WriteAsync(vmo, cell);
+                break;
+            case < 85:
+                await ChangeAsync(new() { Kind = HistoryKind.Zero, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.ZeroAsync(Cells.RangeOf(cell)));
+                break;
+            case < 88:
+                await ChangeAsync(new() { Kind = HistoryKind.Decommit, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.DecommitAsync(Cells.RangeOf(cell)));
+                break;
+            case < 94 when family.Count < FamilyMost:
+                await CloneAsync(family, vmo, _random.Next(2) == 0 ? VmoKind.Live : VmoKind.Snapshot);
+                break;
+            case < 97:
+                await CloseAsync(family);
+                break;
+        }
+    }
+
+    private async Task<bool> ReadAsync(Vmo vmo, int cell)
+    {
+        var bytes = new byte[Cells.RangeOf(cell).Length];
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(() => vmo.ReadAsync(Cells.RangeOf(cell).Offset, bytes), isChange: false);
+        recorder.Add(new()
+        {
+            Kind = HistoryKind.Read, Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number, Vmo = vmo.Koid.Value, Cell = cell,
+            Shown = outcome == HistoryOutcome.Ok ? Cells.Shown(bytes) : [],
+        });
+        return outcome == HistoryOutcome.Ok;
+    }
+
+    private Task WriteAsync(Vmo vmo, int cell)
+    {
+        var value = recorder.NextValue();
+        return ChangeAsync(
+            new() { Kind = HistoryKind.Write, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell, Value = value },
+            () => vmo.WriteAsync(Cells.RangeOf(cell).Offset, Cells.Fill(cell, value)));
+    }
+
+    private async Task CloneAsync(PlayedFamily family, Vmo vmo, VmoKind kind)
+    {
+        Vmo? clone = null;
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(async () => clone = await vmo.CloneAsync(kind, options: new() { NonResizable = true }), isChange: true);
+        recorder.Add(new()
+        {
+            Kind = kind == VmoKind.Live ? HistoryKind.CloneLive : HistoryKind.CloneSnapshot, Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number,
+            Vmo = vmo.Koid.Value, Child = clone?.Koid.Value ?? 0,
+        });
+        if (clone is not null)
+            family.Add(clone);
+    }
+
+    // What others have begun on it meanwhile is refused, or was done before. A closed VMO's live clones go on to show what it was.
+    private async Task CloseAsync(PlayedFamily family)
+    {
+        if (family.TakeOut(_random) is { } vmo)
+            await OutcomeAsync(() => client.Open(vmo.Handle).CloseAsync(), isChange: true);
+    }
+
+    private async Task ChangeAsync(HistoryEvent change, Func<Task> call)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(call, isChange: true);
+        recorder.Add(change with { Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number });
+    }
+
+    private static async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange)
+    {
+        try
+        {
+            await call();
+            return HistoryOutcome.Ok;
+        }
+        catch (VmoException refused)
+        {
+            // A change that was tried more than once may have been done before the VMO was closed, and then be refused for its handle.
+            return refused.IsRetryable || (isChange && refused.Status == VmoStatus.BadHandle) ? HistoryOutcome.Unknown
+                : refused.Status == VmoStatus.BadHandle ? HistoryOutcome.Refused
+                : throw new InvalidOperationException($"a call was answered with {refused.Status}, which nothing here explains: {refused.Message}", refused);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>Where the cells of a VMO lie: single pages, and some of four pages that cross from one extent into the next.</summary>
+internal static class Cells
+{
+    public const int Count = 6;
+    public const ulong VmoBytes = 1024 * Limits.PageBytes;
+
+    private static readonly (ulong Page, int Pages)[] All = [(0, 1), (1, 1), (64, 1), (300, 1), (254, 4), (510, 4)];
+
+    public static ByteRange RangeOf(int cell) => new(All[cell].Page * Limits.PageBytes, (ulong)All[cell].Pages * Limits.PageBytes);
+
+    /// <summary>The cell's pages, each filled with the value.</summary>
+    public static byte[] Fill(int cell, ulong value)
+    {
+        var bytes = new byte[RangeOf(cell).Length];
+        MemoryMarshal.Cast<byte, ulong>(bytes.AsSpan()).Fill(value);
+        return bytes;
+    }
+
+    /// <summary>What each page shows. A page that is not filled with one value shows each of those that are in it.</summary>
+    public static ulong[] Shown(ReadOnlySpan<byte> bytes)
+    {
+        var shown = new List<ulong>();
+        var words = MemoryMarshal.Cast<byte, ulong>(bytes);
+        const int pageWords = (int)Limits.PageBytes / sizeof(ulong);
+        for (var page = 0; page < words.Length; page += pageWords)
+        {
+            var here = words.Slice(page, pageWords);
+            if (here.IndexOfAnyExcept(here[0]) < 0)
+                shown.Add(here[0]);
+            else
+                shown.AddRange(here.ToArray().Distinct());
+        }
+
+        return [.. shown];
+    }
+}

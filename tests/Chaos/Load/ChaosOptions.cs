@@ -1,0 +1,27 @@
+using VmoCluster.Harness;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>How long, how many, and what goes wrong.</summary>
+internal sealed record ChaosOptions
+{
+    public int Seed { get; init; } = Environment.TickCount & 0xFFFFFF;
+
+    public TimeSpan Length { get; init; } = TimeSpan.FromMinutes(1);
+
+    public int Families { get; init; } = 24;
+
+    public int Callers { get; init; } = 12;
+
+    public long CallsMost { get; init; } = 3_000_000;
+
+    /// <summary>The kinds of faults; all that are possible here, but for those that lose what was acknowledged, without any.</summary>
+    public IReadOnlyList<FaultKind>? Kinds { get; init; }
+
+    public TimeSpan MeanInterval { get; init; } = TimeSpan.FromSeconds(8);
+
+    public TimeSpan MeanDuration { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>A client's deadline.</summary>
+    public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(10);
+}

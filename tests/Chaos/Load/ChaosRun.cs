@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using System.Globalization;
+using VmoCluster.Chaos.History;
+using VmoCluster.Client;
+using VmoCluster.Harness;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>Callers on families of VMOs over three silos while a schedule of faults goes on; then all is healed, read once more, and judged.</summary>
+internal static class ChaosRun
+{
+    private const int Silos = 3;
+    private static readonly TimeSpan HealedWithin = TimeSpan.FromSeconds(120);
+
+    public static async Task<ChaosVerdict> RunAsync(ChaosOptions options, Action<string> log)
+    {
+        await using var lab = await ClusterLab.StartAsync(Silos);
+        var kinds = options.Kinds ?? [.. lab.Kinds.Where(kind => kind is not (FaultKind.Truncate or FaultKind.FailOver))];
+        var plan = new FaultPlan
+        {
+            Seed = options.Seed, Kinds = kinds, Silos = Silos, Length = options.Length, MeanInterval = options.MeanInterval, MeanDuration = options.MeanDuration,
+        };
+        var schedule = FaultSchedule.Of(plan);
+        log($"seed {options.Seed}, {options.Length.TotalMinutes:F1} minutes, {schedule.Count} faults of {string.Join(", ", kinds)}");
+        var (recorder, clients) = (new Recorder(), new List<VmoClient>());
+        try
+        {
+            for (var i = 0; i < options.Callers; i++)
+                clients.Add(VmoClient.Connect(new() { Endpoints = [.. Enumerable.Range(i, Silos).Select(n => lab.Cluster.Silos[n % Silos].Endpoint)], Deadline = options.Deadline, JoinCalls = false }));
+            var families = new List<PlayedFamily>();
+            for (var i = 0; i < options.Families; i++)
+                families.Add(await CreateAsync(clients[i % clients.Count], recorder));
+            var callers = clients.Select((client, i) => new Caller(i, options.Seed + i, client, families, recorder)).ToArray();
+            using var stop = new CancellationTokenSource();
+            var calling = Task.WhenAll(callers.Select(caller => caller.RunAsync(options.CallsMost, stop.Token)));
+            var driver = new FaultDriver(lab, log);
+            try
+            {
+                await Task.WhenAny(driver.RunAsync(schedule, stop.Token).ContinueWith(done => Task.WhenAll(done, Task.Delay(Left(options, schedule), stop.Token)), TaskScheduler.Default).Unwrap(), calling);
+            }
+            finally
+            {
+                await stop.CancelAsync();
+            }
+
+            await calling;
+            var longest = recorder.Longest;
+            var healed = Stopwatch.GetTimestamp();
+            await Task.WhenAll(callers.Select((caller, i) => ReadAllAsync(caller, [.. families.Where((_, at) => at % callers.Length == i)]))).WaitAsync(HealedWithin);
+            log(string.Create(CultureInfo.InvariantCulture, $"all cells were read {Stopwatch.GetElapsedTime(healed).TotalSeconds:F1} s after the last fault; scrubbing"));
+            var damage = await ScrubAsync(lab.Cluster.Silos[0]);
+            var checking = Stopwatch.GetTimestamp();
+            var history = LinearizabilityChecker.Check(recorder.Events);
+            log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
+            return new(history, damage, [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule);
+        }
+        finally
+        {
+            foreach (var client in clients)
+                await client.DisposeAsync();
+        }
+    }
+
+    private static TimeSpan Left(ChaosOptions options, IReadOnlyList<Fault> schedule)
+    {
+        var left = options.Length - (schedule.Count == 0 ? TimeSpan.Zero : schedule.Max(fault => fault.End));
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    private static async Task<PlayedFamily> CreateAsync(VmoClient client, Recorder recorder)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var root = await client.CreateAsync(Cells.VmoBytes);
+        recorder.Add(new() { Kind = HistoryKind.Create, Outcome = HistoryOutcome.Ok, Began = began, Ended = Stopwatch.GetTimestamp(), Vmo = root.Koid.Value });
+        return new(root);
+    }
+
+    private static async Task ReadAllAsync(Caller caller, List<PlayedFamily> families)
+    {
+        foreach (var vmo in families.SelectMany(family => family.All))
+        {
+            for (var cell = 0; cell < Cells.Count; cell++)
+                await caller.ReadAtLastAsync(vmo, cell);
+        }
+    }
+
+    // What the last faults left is put in order by itself, in the background: it is looked at until nothing is found.
+    private static async Task<IReadOnlyList<string>> ScrubAsync(SiloProcess silo)
+    {
+        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = HealedWithin, OperatorToken = silo.OperatorToken });
+        var began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var found = new List<string>();
+            await foreach (var finding in client.ScrubAsync())
+                found.Add(finding.ToString());
+            if (found.Count == 0 || Stopwatch.GetElapsedTime(began) > HealedWithin)
+                return found;
+            await Task.Delay(TimeSpan.FromSeconds(2));
+        }
+    }
+}

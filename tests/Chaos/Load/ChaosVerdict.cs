@@ -1,0 +1,25 @@
+using System.Globalization;
+using VmoCluster.Chaos.History;
+using VmoCluster.Harness;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>What a run came to.</summary>
+internal sealed record ChaosVerdict(
+    CheckedHistory History, IReadOnlyList<string> Damage, IReadOnlyList<string> Calls, TimeSpan Longest, TimeSpan Deadline, int FaultsDone, IReadOnlyList<Fault> Schedule)
+{
+    /// <summary>What a call may take beyond its deadline.</summary>
+    private static readonly TimeSpan Beyond = TimeSpan.FromSeconds(1);
+
+    public bool IsFine => History.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
+
+    public override string ToString() => string.Join('\n', [
+        $"{History}",
+        string.Create(CultureInfo.InvariantCulture, $"longest call {Longest.TotalSeconds:F1} s with a deadline of {Deadline.TotalSeconds:F1} s"),
+        $"{FaultsDone} of {Schedule.Count} faults: {string.Join(", ", Schedule.GroupBy(fault => fault.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"))}",
+        .. Calls,
+        .. History.Findings.Select(finding => finding.ToString()),
+        .. Damage.Select(finding => $"a scrub finds: {finding}"),
+        IsFine ? "nothing is wrong" : "SOMETHING IS WRONG",
+    ]);
+}

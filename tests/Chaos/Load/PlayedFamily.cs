@@ -1,0 +1,57 @@
+using VmoCluster.Client;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>The VMOs of one family that callers use at present. Thread-safe.</summary>
+internal sealed class PlayedFamily
+{
+    private readonly Lock _lock = new();
+    private readonly List<Vmo> _vmos = [];
+
+    public PlayedFamily(Vmo root) => _vmos.Add(root);
+
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _vmos.Count;
+        }
+    }
+
+    /// <summary>All of them, the root first.</summary>
+    public IReadOnlyList<Vmo> All
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _vmos];
+        }
+    }
+
+    public Vmo Any(Random random)
+    {
+        lock (_lock)
+            return _vmos[random.Next(_vmos.Count)];
+    }
+
+    public void Add(Vmo clone)
+    {
+        lock (_lock)
+            _vmos.Add(clone);
+    }
+
+    /// <summary>One that is to be closed, and that nobody takes any more; never the root. Null: there is no other.</summary>
+    public Vmo? TakeOut(Random random)
+    {
+        lock (_lock)
+        {
+            if (_vmos.Count < 2)
+                return null;
+            var at = random.Next(1, _vmos.Count);
+            var vmo = _vmos[at];
+            _vmos.RemoveAt(at);
+            return vmo;
+        }
+    }
+}

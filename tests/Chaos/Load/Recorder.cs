@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using VmoCluster.Chaos.History;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>Takes down what callers did and saw. Thread-safe.</summary>
+internal sealed class Recorder
+{
+    private readonly ConcurrentQueue<HistoryEvent> _events = new();
+    private readonly ConcurrentDictionary<(HistoryKind Kind, HistoryOutcome Outcome), long> _counts = new();
+    private long _value;
+    private long _longest;
+
+    public IReadOnlyList<HistoryEvent> Events => [.. _events];
+
+    /// <summary>How many events there are.</summary>
+    public int Count => _events.Count;
+
+    /// <summary>The longest call, answered or not.</summary>
+    public TimeSpan Longest => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref _longest));
+
+    public IEnumerable<string> Lines => _counts.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key.Kind} {pair.Key.Outcome}: {pair.Value:N0}");
+
+    /// <summary>A value that no other page of the run is filled with.</summary>
+    public ulong NextValue() => (ulong)Interlocked.Increment(ref _value);
+
+    public void Add(HistoryEvent one)
+    {
+        _events.Enqueue(one);
+        _counts.AddOrUpdate((one.Kind, one.Outcome), 1, (_, count) => count + 1);
+        var took = one.Ended - one.Began;
+        for (var longest = Interlocked.Read(ref _longest); took > longest; longest = Interlocked.Read(ref _longest))
+        {
+            if (Interlocked.CompareExchange(ref _longest, took, longest) == longest)
+                break;
+        }
+    }
+}
