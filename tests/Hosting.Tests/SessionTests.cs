@@ -1,5 +1,4 @@
 using System.Net;
-using Orleans.Runtime;
 using VmoCluster.Core.Store;
 using VmoCluster.Hosting.Sessions;
 using Xunit;

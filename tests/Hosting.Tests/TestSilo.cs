@@ -1,7 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
-using Orleans.Runtime;
 using VmoCluster.Core.Store;
 using VmoCluster.Hosting.Ownership;
 using VmoCluster.Hosting.Sessions;

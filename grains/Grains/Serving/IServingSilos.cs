@@ -1,5 +1,3 @@
-using Orleans.Runtime;
-
 namespace VmoCluster.Grains.Serving;
 
 /// <summary>Which silos can own a VMO at present, as far as this one knows.</summary>

@@ -1,4 +1,3 @@
-using Orleans.Runtime;
 using VmoCluster.Grains.Serving;
 
 namespace VmoCluster.Hosting.Sessions;
@@ -9,7 +8,7 @@ internal sealed class ServingSilos(SiloSession session, SiloAddress self) : ISer
     /// <summary>Between a session's description for people and the address of its silo.</summary>
     private const string At = " at ";
 
-    private volatile IReadOnlySet<string> _others = new HashSet<string>();
+    private volatile HashSet<string> _others = new HashSet<string>();
 
     /// <summary>What a session is described with.</summary>
     public static string Describe(string name, SiloAddress silo) => name + At + silo.ToParsableString();

@@ -71,10 +71,10 @@ internal sealed class FailoverRun : IAsyncDisposable
         for (var i = 0; i < Silos; i++)
             clients.Add(VmoClient.Connect(new() { Endpoints = [.. Enumerable.Range(i, Silos).Select(n => cluster.Silos[n % Silos].Endpoint)] }));
         var vmos = new Vmo[count];
-        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, stop) =>
         {
-            vmos[i] = await clients[i % Silos].CreateAsync(16 * Limits.PageBytes);
-            await vmos[i].WriteAsync(0, new byte[Limits.PageBytes]);
+            vmos[i] = await clients[i % Silos].CreateAsync(16 * Limits.PageBytes, cancellation: stop);
+            await vmos[i].WriteAsync(0, new byte[Limits.PageBytes], stop);
         });
         return new(cluster, clients, [.. vmos]);
     }
