@@ -63,6 +63,7 @@ public sealed class OwnershipTests
         }
 
         Assert.Equal(1, _store.Calls["letter"]);
+        await young.RenewAsync();
         await old.RenewAsync();
         Assert.True(first.HasGivenUp);
         young.Clock.Advance(TimeSpan.FromSeconds(1));

@@ -38,7 +38,7 @@ public sealed class SessionTests
         silo.Clock.Advance(TimeSpan.FromSeconds(1));
         _store.Before = call => silo.Clock.Advance(call == "renew" ? TimeSpan.FromSeconds(2) : default);
         await silo.RenewAsync();
-        Assert.Equal(TimeSpan.FromSeconds(3), silo.Session.Left);
+        Assert.Equal(Lease - TimeSpan.FromSeconds(2), silo.Session.Left);
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class SessionTests
 
         var turn = silo.RenewAsync();
         Assert.False(turn.IsCompleted);
-        Assert.Equal(TimeSpan.FromSeconds(4), silo.Session.Left);
+        Assert.Equal(Lease - TimeSpan.FromSeconds(1), silo.Session.Left);
         Assert.Equal(0ul, _store.Sessions[session].AckedLetter);
 
         duty.Done.SetResult();

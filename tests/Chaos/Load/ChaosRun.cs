@@ -87,7 +87,7 @@ internal static class ChaosRun
     // What the last faults left is put in order by itself, in the background: it is looked at until nothing is found.
     private static async Task<IReadOnlyList<string>> ScrubAsync(SiloProcess silo)
     {
-        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = HealedWithin, OperatorToken = silo.OperatorToken });
+        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(60), OperatorToken = silo.OperatorToken });
         var began = Stopwatch.GetTimestamp();
         while (true)
         {
