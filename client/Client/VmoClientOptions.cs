@@ -36,6 +36,9 @@ public sealed class VmoClientOptions
     /// <summary>The clock of deadlines, request ids and back-off.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>The chance of back-off.</summary>
+    internal Random Chance { get; init; } = Random.Shared;
+
     internal void Validate()
     {
         CheckDeadline(Deadline);

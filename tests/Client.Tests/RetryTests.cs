@@ -145,6 +145,30 @@ public sealed class RetryTests
         Assert.Empty(setup.Cluster.AttemptsOf("write"));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Thousands_of_refused_calls_do_not_become_many_times_as_many_messages(bool isJoined)
+    {
+        const int Calls = 4000;
+        await using var setup = new Setup(new() { JoinCalls = isJoined });
+        var vmo = await setup.Client.CreateAsync(4096);
+        setup.Cluster.Faults = (name, _) => name == "read" ? new(FaultKind.ShouldWait, 1) : Fault.None;
+        var began = Stopwatch.GetTimestamp();
+
+        // Each through a way of its own, so that joining does not hide the repeats.
+        var calls = Enumerable.Range(0, Calls).Select(_ => vmo.WithDeadline(TimeSpan.FromSeconds(1)))
+            .Select(own => Setup.RefusedAsync(VmoStatus.ShouldWait, () => own.ReadAsync(0, new byte[1]))).ToList();
+        await Task.WhenAll(calls);
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        var messages = setup.Cluster.AttemptsOf("read").Length;
+        Assert.InRange(messages, 1, (1.12 * Calls) + RetryBudget.Most + (RetryBudget.PerSecond * (seconds + 1)));
+
+        // The budget is spent and comes back: calls go through again.
+        setup.Cluster.Faults = static (_, _) => Fault.None;
+        await vmo.WithDeadline(TimeSpan.FromSeconds(20)).ReadAsync(0, new byte[1]);
+    }
+
     [Fact]
     public async Task A_transport_that_throws_is_heard_of_and_nothing_hangs()
     {

@@ -5,7 +5,7 @@ namespace VmoCluster.Client;
 
 /// <summary>
 /// Makes one call of several attempts, all under one request id, until one is answered for good or the deadline passes. Io and ShouldWait
-/// are tried again after a rest, attempts without an answer at once. When the deadline passes, the last refusal is what the caller gets;
+/// are tried again after a rest, attempts without an answer at once, both as far as the budget of repeats goes. When the deadline passes, the last refusal is what the caller gets;
 /// after an attempt without an answer it is TimedOut, and the message says whether the call may have taken effect.
 /// </summary>
 internal sealed class CallLoop(ITransport transport, VmoClientOptions options)
@@ -15,6 +15,8 @@ internal sealed class CallLoop(ITransport transport, VmoClientOptions options)
     public TimeProvider Time { get; } = options.TimeProvider;
     public RequestSequence Requests { get; } = new(options.TimeProvider);
     public AttemptTimer Timer { get; } = new(options.TimeProvider);
+    public BackOff BackOff { get; } = new(options.Chance);
+    public RetryBudget Retries { get; } = new(options.TimeProvider);
     public volatile bool IsStopped;
 
     /// <summary>One attempt: the head it must carry, and when to stop.</summary>
@@ -62,20 +64,30 @@ internal sealed class CallLoop(ITransport transport, VmoClientOptions options)
             ThrowIfStopped();
             var left = deadline - Time.GetElapsedTime(started);
             var head = new CallHead(secret, request, Requests.AckedBelow, Milliseconds(left), caller);
+            Retries.Sent();
             var (isAnswered, reply) = await AttemptAsync(attempt, head, left < attemptTimeout ? left : attemptTimeout, cancellation).ConfigureAwait(false);
             ThrowIfStopped();
             var outcome = isAnswered ? outcomeOf(reply!) : new Outcome(VmoStatus.TimedOut, "no answer");
             if (isAnswered && !outcome.Status.IsRetryable())
+            {
+                if (tries > 0 && outcome.IsOk)
+                    Retries.Helped();
                 return reply!;
+            }
 
             // A call that was told to wait did nothing; of any other that failed nobody knows.
             mayHaveHappened |= outcome.Status != VmoStatus.ShouldWait;
             var rest = isAnswered ? BackOff.Of(tries, outcome.RetryAfterMs) : TimeSpan.Zero;
-            if (GivesUp(Time.GetElapsedTime(started) + rest, deadline))
-                throw Expired(kind, outcome, tries + 1, Time.GetElapsedTime(started), mayHaveHappened);
+            do
+            {
+                if (GivesUp(Time.GetElapsedTime(started) + rest, deadline))
+                    throw Expired(kind, outcome, tries + 1, Time.GetElapsedTime(started), mayHaveHappened);
+                if (rest > TimeSpan.Zero)
+                    await Task.Delay(rest, Time, cancellation).ConfigureAwait(false);
+                rest = BackOff.Withheld(outcome.RetryAfterMs);
+            }
+            while (!Retries.TryTake());
             ClientTelemetry.Retried(kind, outcome.Status);
-            if (rest > TimeSpan.Zero)
-                await Task.Delay(rest, Time, cancellation).ConfigureAwait(false);
         }
     }
 

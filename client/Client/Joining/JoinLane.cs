@@ -118,12 +118,15 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         var span = ClientTelemetry.Start(kind, koid);
         if (span is not null && batch.Length > 1)
             Link(span, batch);
+        Calls.Retries.Sent();
         var source = Calls.Timer.Start(Calls.Options.AttemptTimeout);
         var status = VmoStatus.TimedOut;
         try
         {
             var (outcomes, data, version) = await ExchangeAsync(batch, LeftMs(batch), source.Token).ConfigureAwait(false);
             status = outcomes is null ? VmoStatus.Ok : outcomes[0].Status;
+            if (status == VmoStatus.Ok && batch[0].Tries > 0)
+                Calls.Retries.Helped();
             Answer(batch, outcomes, data, version);
         }
         catch (OperationCanceledException)
@@ -184,7 +187,7 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
             call.MayHaveHappened |= call.Last.Status != VmoStatus.ShouldWait;
             if (unanswered is null)
             {
-                var own = BackOff.Of(call.Tries, call.Last.RetryAfterMs);
+                var own = Calls.BackOff.Of(call.Tries, call.Last.RetryAfterMs);
                 rest = own > rest ? own : rest;
             }
 
@@ -194,21 +197,25 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         _ = ComeBackAsync(batch, rest);
     }
 
+    // They come back together and so cost the budget of repeats one message.
     private async Task ComeBackAsync(IReadOnlyList<TCall> batch, TimeSpan rest)
     {
-        var after = Calls.Time.GetTimestamp() + (long)(rest.TotalSeconds * Calls.Time.TimestampFrequency);
+        do
+        {
+            EndThoseWithout(rest, batch);
+            if (rest > TimeSpan.Zero)
+                await Task.Delay(rest, Calls.Time).ConfigureAwait(false);
+            if (batch.All(call => call.IsOver))
+                return;
+            rest = Calls.BackOff.Withheld(batch[0].Last.RetryAfterMs);
+        }
+        while (!Calls.Retries.TryTake());
         foreach (var call in batch)
         {
-            if (Calls.IsStopped)
-                End(call, VmoStatus.Canceled, new ObjectDisposedException(nameof(VmoClient)));
-            else if (after >= call.Due || Calls.GivesUp(Calls.Time.GetElapsedTime(call.Started, after), deadline))
-                Expire(call);
-            else
+            if (!call.IsOver)
                 ClientTelemetry.Retried(kind, call.Last.Status);
         }
 
-        if (rest > TimeSpan.Zero)
-            await Task.Delay(rest, Calls.Time).ConfigureAwait(false);
         lock (_gate)
         {
             foreach (var call in batch)
@@ -223,6 +230,19 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         }
 
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    // Those that would be over after so long a rest are over now.
+    private void EndThoseWithout(TimeSpan rest, IReadOnlyList<TCall> batch)
+    {
+        var after = Calls.Time.GetTimestamp() + (long)(rest.TotalSeconds * Calls.Time.TimestampFrequency);
+        foreach (var call in batch)
+        {
+            if (Calls.IsStopped)
+                End(call, VmoStatus.Canceled, new ObjectDisposedException(nameof(VmoClient)));
+            else if (after >= call.Due || Calls.GivesUp(Calls.Time.GetElapsedTime(call.Started, after), deadline))
+                Expire(call);
+        }
     }
 
     private void Expire(TCall call)
