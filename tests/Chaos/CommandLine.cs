@@ -1,8 +1,9 @@
 using System.Globalization;
+using VmoCluster.Harness;
 
 namespace VmoCluster.Chaos;
 
-/// <summary>What the command line asks for: a word, and numbers by name.</summary>
+/// <summary>What the command line asks for: a word, and numbers and words by name.</summary>
 internal static class CommandLine
 {
     public const string Help = """
@@ -10,20 +11,28 @@ internal static class CommandLine
 
           dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N]
               how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
-          dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--callers N] [--families N]
+          dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--callers N] [--families N] [--kinds A,B...]
               callers under a schedule of faults; what they saw is checked afterwards. A minute unless told. Exit code 1: something is wrong.
         """;
 
     private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--callers", "--families"];
 
+    private static readonly string[] WordNames = ["--kinds"];
+
     /// <summary>Throws <see cref="FormatException"/>, which says what is wrong.</summary>
-    public static (string What, Dictionary<string, int> Numbers) Read(string[] args)
+    public static (string What, Dictionary<string, int> Numbers, Dictionary<string, string> Words) Read(string[] args)
     {
-        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        var (numbers, words) = (new Dictionary<string, int>(StringComparer.Ordinal), new Dictionary<string, string>(StringComparer.Ordinal));
         if (args.Length == 0 || args.Contains("--help"))
-            return ("--help", numbers);
+            return ("--help", numbers, words);
         for (var i = 1; i < args.Length; i += 2)
         {
+            if (WordNames.Contains(args[i]))
+            {
+                words[args[i]] = i + 1 < args.Length ? args[i + 1] : throw new FormatException($"{args[i]} needs a word");
+                continue;
+            }
+
             if (!Names.Contains(args[i]))
                 throw new FormatException($"there is no option {args[i]}");
             if (i + 1 == args.Length || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1)
@@ -31,6 +40,11 @@ internal static class CommandLine
             numbers[args[i]] = number;
         }
 
-        return (args[0], numbers);
+        return (args[0], numbers, words);
     }
+
+    /// <summary>The kinds of faults in a list with commas.</summary>
+    public static IReadOnlyList<FaultKind> KindsOf(string list) =>
+        [.. list.Split(',').Select(word => Enum.TryParse<FaultKind>(word, ignoreCase: true, out var kind) && !char.IsDigit(word[0])
+            ? kind : throw new FormatException($"there is no fault {word}; there are {string.Join(", ", Enum.GetNames<FaultKind>())}"))];
 }

@@ -8,7 +8,7 @@ const int UsageError = 64;
 var report = new Report();
 try
 {
-    var (what, numbers) = CommandLine.Read(args);
+    var (what, numbers, words) = CommandLine.Read(args);
     switch (what)
     {
         case "failover":
@@ -16,7 +16,11 @@ try
             break;
         case "run":
             var seconds = numbers.GetValueOrDefault("--seconds", 60) + (60 * numbers.GetValueOrDefault("--minutes", 0)) + (3600 * numbers.GetValueOrDefault("--hours", 0));
-            var options = new ChaosOptions { Length = TimeSpan.FromSeconds(seconds), Callers = numbers.GetValueOrDefault("--callers", 12), Families = numbers.GetValueOrDefault("--families", 24) };
+            var options = new ChaosOptions
+            {
+                Length = TimeSpan.FromSeconds(seconds), Callers = numbers.GetValueOrDefault("--callers", 12), Families = numbers.GetValueOrDefault("--families", 24),
+                Kinds = words.TryGetValue("--kinds", out var kinds) ? CommandLine.KindsOf(kinds) : null,
+            };
             var verdict = await ChaosRun.RunAsync(numbers.TryGetValue("--seed", out var seed) ? options with { Seed = seed } : options, Console.Out.WriteLine);
             Console.Out.WriteLine(verdict);
             return verdict.IsFine ? 0 : 1;
