@@ -112,7 +112,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         catch (VmoException refused)
         {
             // A change that was tried more than once may have been done before the VMO was closed, and then be refused for its handle.
-            return refused.IsRetryable || (isChange && refused.Status == VmoStatus.BadHandle) ? HistoryOutcome.Unknown
+            return refused.IsRetryable || refused.Status == VmoStatus.TimedOut || (isChange && refused.Status == VmoStatus.BadHandle) ? HistoryOutcome.Unknown
                 : refused.Status == VmoStatus.BadHandle ? HistoryOutcome.Refused
                 : throw new InvalidOperationException($"a call was answered with {refused.Status}, which nothing here explains: {refused.Message}", refused);
         }

@@ -11,6 +11,8 @@ namespace VmoCluster.Harness;
 /// <param name="log">Takes a line at a time, from several threads.</param>
 public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 {
+    private const int LastWords = 12;
+
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly Lock _lock = new();
 
@@ -62,12 +64,16 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
             isOver = !await SleptAsync(TimeSpan.FromMilliseconds(250), over);
             foreach (var silo in lab.Cluster.Silos.Where(IsEndedByItself))
             {
-                Note($"        {silo.Endpoint} has ended by itself with {silo.ExitCode} and is started again");
+                Note($"        {silo.Endpoint} has ended by itself with {silo.ExitCode} and is started again: {LastWordsOf(silo)}");
                 await RestartAsync(silo, silo.RestartAsync);
             }
         }
         while (!isOver);
     }
+
+    // What is not said as information: why it ended is among it.
+    private static string LastWordsOf(SiloProcess silo) =>
+        string.Join(" | ", silo.Log.Split('\n').Where(line => !line.Contains("info", StringComparison.OrdinalIgnoreCase)).TakeLast(LastWords));
 
     private bool IsEndedByItself(SiloProcess silo)
     {
