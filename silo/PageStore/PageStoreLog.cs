@@ -22,4 +22,7 @@ internal static partial class PageStoreLog
 
     [LoggerMessage(6, LogLevel.Information, "The embedded store serves {Folder}")]
     public static partial void EmbeddedStarted(ILogger log, string folder);
+
+    [LoggerMessage(7, LogLevel.Warning, "This silo's user of Redis may not use CLIENT LIST and CLIENT KILL ({Why}): blobs sent right before a failure may be left behind, until a scrub finds them")]
+    public static partial void MayNotEndConnections(ILogger log, string why);
 }

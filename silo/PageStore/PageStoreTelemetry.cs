@@ -16,12 +16,17 @@ internal static class PageStoreTelemetry
     private static readonly Counter<long> Bytes = Telemetry.Meter.CreateCounter<long>(
         "vmo.store.bytes", "By", "Bytes of blobs sent to and read from the store.");
 
+    private static readonly Counter<long> EndedConnections = Telemetry.Meter.CreateCounter<long>(
+        "vmo.store.connections.ended", "{connection}", "Connections to the store ended there, so that what a lost or dead silo sent does not arrive late.");
+
     private static readonly KeyValuePair<string, object?> Written = new("vmo.direction", "write");
     private static readonly KeyValuePair<string, object?> Read = new("vmo.direction", "read");
 
     public static void AddWritten(long bytes) => Bytes.Add(bytes, Written);
 
     public static void AddRead(long bytes) => Bytes.Add(bytes, Read);
+
+    public static void AddEndedConnection() => EndedConnections.Add(1);
 
     /// <summary>Begins an operation; end it once.</summary>
     /// <param name="operation">From a small fixed set.</param>

@@ -9,7 +9,7 @@ namespace VmoCluster.PageStore;
 /// Records, layers and blobs in Redis, as grains/DESIGN.md lays them out. Writes go down the commit connection in the order of their
 /// calls, reads down their own; both ask primaries only.
 /// </summary>
-internal sealed class RedisPageStore(StoreConnections connections, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : IPageStore
+internal sealed class RedisPageStore(StoreConnections connections, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : IPageStore
 {
     private const int UnlinkBatch = 512;
     private const int ScanBatch = 512;
@@ -170,8 +170,16 @@ internal sealed class RedisPageStore(StoreConnections connections, StoreWatch wa
         var operation = PageStoreTelemetry.Begin("settle", 1, time);
         try
         {
-            var answer = (long)await _commits.EvaluateAsync(
-                scripts.Settle, [keys.Record(vmo), keys.Target(vmo, target, layer)], [owner.ToString()], watch.ReplicasOfStructure);
+            var record = keys.Record(vmo);
+            var line = await late.EndFormerAsync(record);
+            var answer = (long)await _commits.EvaluateAsync(scripts.Settle, [record, keys.Target(vmo, target, layer)], [owner.ToString()], watch.ReplicasOfStructure);
+            // Lost meanwhile, the connection may be one of which blobs are still to come.
+            if (await late.LineAsync(record) != line)
+            {
+                operation.End("connection_lost");
+                return new(CommitOutcome.Unknown, 0);
+            }
+
             operation.End();
             return answer switch
             {

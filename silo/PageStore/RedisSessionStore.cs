@@ -6,9 +6,9 @@ namespace VmoCluster.PageStore;
 
 /// <summary>
 /// Sessions as fields of one hash. <c>s:ID</c> is "counter acknowledged alive|dead", <c>n:ID</c> the last letter's number, <c>m:ID:N</c>
-/// letter N as "kind koid detail", <c>d:ID</c> a description for people. A dead session is forgotten when nothing of it is unfinished.
+/// letter N as "kind koid detail", <c>d:ID</c> a description for people, <c>c:ID</c> the name of its process's connections for commits. A dead session is forgotten when nothing of it is unfinished.
 /// </summary>
-internal sealed class RedisSessionStore(StoreConnection control, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : ISessionStore
+internal sealed class RedisSessionStore(StoreConnection control, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : ISessionStore
 {
     /// <summary>Letters brought by one renewal; the next brings more.</summary>
     private const int LettersPerRenewal = 128;
@@ -19,7 +19,7 @@ internal sealed class RedisSessionStore(StoreConnection control, StoreWatch watc
     /// <inheritdoc/>
     public async ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation)
     {
-        var opened = await EvaluateAsync("session-open", scripts.OpenSession, [Id(session), "1 0 alive", description], cancellation);
+        var opened = await EvaluateAsync("session-open", scripts.OpenSession, [Id(session), "1 0 alive", description, late.Ours], cancellation);
         if ((int)opened == 0)
             throw new StoreException(VmoStatus.Io, "A session of this id was opened before: take another id.");
     }
@@ -58,8 +58,17 @@ internal sealed class RedisSessionStore(StoreConnection control, StoreWatch watc
     }
 
     /// <inheritdoc/>
-    public async ValueTask<bool> MarkDeadAsync(ulong session, ulong counterSeen, CancellationToken cancellation) =>
-        (int)await EvaluateAsync("session-mark", scripts.MarkSession, [Id(session), counterSeen], cancellation) == 1;
+    public async ValueTask<bool> MarkDeadAsync(ulong session, ulong counterSeen, CancellationToken cancellation)
+    {
+        var name = await StoreCall.RunAsync(
+            "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, "c:" + Id(session), CommandFlags.DemandMaster), time, cancellation);
+        if ((int)await EvaluateAsync("session-mark", scripts.MarkSession, [Id(session), counterSeen], cancellation) == 0)
+            return false;
+        // Before anybody here takes over what it owned, and unlinks what it had sent ahead. It is dead whether this succeeds or not.
+        if (!name.IsNull)
+            await StoreCall.RunAsync("session-end", 1, () => EndedAsync((string)name!), time, cancellation);
+        return true;
+    }
 
     /// <inheritdoc/>
     public async ValueTask<ulong> SendLetterAsync(ulong session, LetterKind kind, Koid vmo, string detail, CancellationToken cancellation)
@@ -118,6 +127,12 @@ internal sealed class RedisSessionStore(StoreConnection control, StoreWatch watc
         }
 
         return estates;
+    }
+
+    private async Task<bool> EndedAsync(string name)
+    {
+        await late.EndAllOfAsync(name);
+        return true;
     }
 
     private async Task<Dictionary<ulong, SessionState>> ScanAsync(string operation, CancellationToken cancellation) =>

@@ -19,11 +19,11 @@ public sealed class RedisStore : IAsyncDisposable
     private readonly StoreConnections _connections;
     private readonly StoreWatch _watch;
 
-    private RedisStore(StoreConnections connections, StoreWatch watch, StoreKeys keys, StoreScripts scripts, StoreIdentity identity, TimeProvider time)
+    private RedisStore(StoreConnections connections, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, StoreIdentity identity, TimeProvider time)
     {
         (_connections, _watch, Identity) = (connections, watch, identity);
-        Pages = new RedisPageStore(connections, watch, keys, scripts, time);
-        Sessions = new RedisSessionStore(connections.Control, watch, keys, scripts, time);
+        Pages = new RedisPageStore(connections, late, watch, keys, scripts, time);
+        Sessions = new RedisSessionStore(connections.Control, late, watch, keys, scripts, time);
     }
 
     /// <summary>Records, layers and blobs.</summary>
@@ -68,7 +68,7 @@ public sealed class RedisStore : IAsyncDisposable
             var identity = await PatientlyAsync(() => IdentifyAsync(connections.Control, options, keys, scripts, fresh, time), time, cancellation);
             var log = loggers.CreateLogger<RedisStore>();
             PageStoreLog.Opened(log, identity.Id, identity.Layout, identity.Durability.ToString(), health.Primaries);
-            return new(connections, new(connections.Control, options, health, time, log), keys, scripts, identity, time);
+            return new(connections, new(connections.Commits, connections.CommitsName, log), new(connections.Control, options, health, time, log), keys, scripts, identity, time);
         }
         catch (Exception error)
         {

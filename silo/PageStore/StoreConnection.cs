@@ -45,11 +45,24 @@ internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyn
         return result;
     }
 
+    /// <summary>The primary of a key. Throws <see cref="RedisConnectionException"/> when none is connected.</summary>
+    public IServer PrimaryOf(RedisKey key)
+    {
+        try
+        {
+            return Multiplexer.GetServer(key);
+        }
+        catch (InvalidOperationException nobody)
+        {
+            throw new RedisConnectionException(ConnectionFailureType.UnableToResolvePhysicalConnection, CommandFlags.None, "No primary is connected.", nobody);
+        }
+    }
+
     public ValueTask DisposeAsync() => Multiplexer.DisposeAsync();
 
     private AcknowledgementRounds RoundsOf(RedisKey key)
     {
-        var node = Multiplexer.GetServer(key);
+        var node = PrimaryOf(key);
         return _rounds.GetOrAdd(node.EndPoint, _ => new(node, IsGarnet));
     }
 

@@ -1,4 +1,5 @@
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using StackExchange.Redis;
 using VmoCluster.Core.Store;
 
@@ -23,8 +24,8 @@ internal sealed class StoreConnections : IAsyncDisposable
 
     private readonly StoreTrust _trust;
 
-    private StoreConnections(StoreConnection control, StoreConnection commits, StoreConnection reads, StoreTrust trust) =>
-        (Control, Commits, Reads, _trust) = (control, commits, reads, trust);
+    private StoreConnections(StoreConnection control, StoreConnection commits, StoreConnection reads, string commitsName, StoreTrust trust) =>
+        (Control, Commits, Reads, CommitsName, _trust) = (control, commits, reads, commitsName, trust);
 
     public StoreConnection Control { get; }
 
@@ -32,15 +33,20 @@ internal sealed class StoreConnections : IAsyncDisposable
 
     public StoreConnection Reads { get; }
 
+    /// <summary>What the server knows the connections for commits by; this process's alone.</summary>
+    public string CommitsName { get; }
+
     public static async Task<StoreConnections> OpenAsync(RedisStoreOptions options)
     {
         var opened = new List<StoreConnection>();
         var trust = StoreTrust.Load(options.CaFile);
+        var commits = LateWrites.NamePrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         try
         {
-            foreach (var (name, backlog) in Kinds)
+            // A write that waits for a lost connection would arrive seconds late; it is better refused. A read may wait.
+            foreach (var (name, backlog) in new[] { ("vmo-control", BacklogPolicy.FailFast), (commits, BacklogPolicy.FailFast), ("vmo-reads", BacklogPolicy.Default) })
                 opened.Add(new(await ConnectionMultiplexer.ConnectAsync(Configure(options, name, backlog, trust))));
-            return new(opened[0], opened[1], opened[2], trust);
+            return new(opened[0], opened[1], opened[2], commits, trust);
         }
         catch (Exception error)
         {
@@ -60,10 +66,6 @@ internal sealed class StoreConnections : IAsyncDisposable
         await Control.DisposeAsync();
         _trust.Dispose();
     }
-
-    // A write that waits for a lost connection would arrive seconds late; it is better refused. A read may wait.
-    private static readonly (string Name, BacklogPolicy Backlog)[] Kinds =
-        [("control", BacklogPolicy.FailFast), ("commits", BacklogPolicy.FailFast), ("reads", BacklogPolicy.Default)];
 
     private static ConfigurationOptions Configure(RedisStoreOptions options, string name, BacklogPolicy backlog, StoreTrust trust)
     {
@@ -85,7 +87,7 @@ internal sealed class StoreConnections : IAsyncDisposable
             throw new StoreException(VmoStatus.Io, "A CA file is given, but the Redis configuration does not say ssl=true: say both or neither.");
         trust.Guard(redis);
         redis.Password = PasswordOf(options) ?? redis.Password;
-        redis.ClientName = "vmo-" + name;
+        redis.ClientName = name;
         redis.AsyncTimeout = options.Embedded ? EmbeddedTimeoutMs : TimeoutMs;
         redis.SyncTimeout = redis.AsyncTimeout;
         redis.ConnectTimeout = ConnectMs;

@@ -12,6 +12,7 @@ internal sealed class ProxyConnection(Socket client, Socket server, ProxyFaults 
     private const int ChunksWaitingMost = 256;
 
     private bool _hasLost;
+    private int _holding;
 
     /// <summary>Whether bytes of it were swallowed. TCP never leaves out any, so it can't go on when they would arrive again.</summary>
     public bool HasLost => Volatile.Read(ref _hasLost);
@@ -27,8 +28,11 @@ internal sealed class ProxyConnection(Socket client, Socket server, ProxyFaults 
         // Where nothing gets through, neither does the asking for a connection.
         await faults.PassableAsync(ProxyWay.ToServer, end);
         await server.ConnectAsync(target, end);
-        var first = await Task.WhenAny(PassAsync(client, server, ProxyWay.ToServer, both.Token), PassAsync(server, client, ProxyWay.ToClient, both.Token));
+        Task[] ways = [PassAsync(client, server, ProxyWay.ToServer, both.Token), PassAsync(server, client, ProxyWay.ToClient, both.Token)];
+        var first = await Task.WhenAny(ways);
         await both.CancelAsync();
+        await Task.WhenAll(ways).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        faults.LetGo(Volatile.Read(ref _holding));
         await first;
     }
 
@@ -79,7 +83,9 @@ internal sealed class ProxyConnection(Socket client, Socket server, ProxyFaults 
                 }
 
                 var due = Stopwatch.GetTimestamp() + (long)(fate.Delay.TotalSeconds * Stopwatch.Frequency);
-                await waiting.WriteAsync(new(buffer[..fate.Passed], due, fate.IsCut), end);
+                if (fate.IsHeld)
+                    Interlocked.Increment(ref _holding);
+                await waiting.WriteAsync(new(buffer[..fate.Passed], due, fate.IsCut, fate.IsHeld), end);
                 if (fate.IsCut)
                     break;
             }
@@ -104,6 +110,12 @@ internal sealed class ProxyConnection(Socket client, Socket server, ProxyFaults 
             await faults.PassableAsync(way, end);
             for (var sent = 0; sent < chunk.Bytes.Length;)
                 sent += await to.SendAsync(chunk.Bytes.AsMemory(sent), end);
+            if (chunk.IsHeld)
+            {
+                Interlocked.Decrement(ref _holding);
+                faults.LetGo(1);
+            }
+
             if (!chunk.IsLast)
                 continue;
             Reset();
@@ -111,5 +123,5 @@ internal sealed class ProxyConnection(Socket client, Socket server, ProxyFaults 
         }
     }
 
-    private readonly record struct Chunk(byte[] Bytes, long Due, bool IsLast);
+    private readonly record struct Chunk(byte[] Bytes, long Due, bool IsLast, bool IsHeld);
 }

@@ -16,6 +16,9 @@ internal sealed class ProxyFaults
 
     public int Held { get; private set; }
 
+    /// <summary>Of those, what has neither gone on nor ended with its connection.</summary>
+    public int StillHeld { get; private set; }
+
     public int Cuts { get; private set; }
 
     public void HoldNext(byte[] text, TimeSpan time)
@@ -61,6 +64,13 @@ internal sealed class ProxyFaults
         }
     }
 
+    /// <summary>So many of what was held have gone on, or never will.</summary>
+    public void LetGo(int count)
+    {
+        lock (_lock)
+            StillHeld -= count;
+    }
+
     /// <summary>Waits while nothing passes this way.</summary>
     public async ValueTask PassableAsync(ProxyWay way, CancellationToken cancel)
     {
@@ -84,28 +94,30 @@ internal sealed class ProxyFaults
         lock (_lock)
         {
             if ((_lossy & way) != 0)
-                return new(0, IsLost: true, IsCut: false, TimeSpan.Zero);
-            var delay = TimeSpan.Zero;
+                return new(0, IsLost: true, IsCut: false, IsHeld: false, TimeSpan.Zero);
+            var (delay, isHeld) = (TimeSpan.Zero, false);
             if ((_slow & way) != 0)
                 delay = _delay + (_jitter * _chance.NextDouble());
             if (way == ProxyWay.ToServer && _hold is { } hold && bytes.IndexOf(hold.Text) >= 0)
             {
                 _hold = null;
                 Held++;
+                StillHeld++;
+                isHeld = true;
                 delay += hold.Time;
             }
 
             if (_cut is not { } cut || (cut.Way & way) == 0)
-                return new(bytes.Length, IsLost: false, IsCut: false, delay);
+                return new(bytes.Length, IsLost: false, IsCut: false, isHeld, delay);
             if (cut.Left > bytes.Length)
             {
                 _cut = cut with { Left = cut.Left - bytes.Length };
-                return new(bytes.Length, IsLost: false, IsCut: false, delay);
+                return new(bytes.Length, IsLost: false, IsCut: false, isHeld, delay);
             }
 
             _cut = null;
             Cuts++;
-            return new((int)cut.Left, IsLost: false, IsCut: true, delay);
+            return new((int)cut.Left, IsLost: false, IsCut: true, isHeld, delay);
         }
     }
 
@@ -121,5 +133,6 @@ internal sealed class ProxyFaults
 /// <param name="Passed">So many of its first bytes go on.</param>
 /// <param name="IsLost">None of them does, and nobody is told.</param>
 /// <param name="IsCut">After those that go on both sides are reset.</param>
+/// <param name="IsHeld">It is what was to be held.</param>
 /// <param name="Delay">They go on so much later, and what follows not before them.</param>
-internal readonly record struct ChunkFate(int Passed, bool IsLost, bool IsCut, TimeSpan Delay);
+internal readonly record struct ChunkFate(int Passed, bool IsLost, bool IsCut, bool IsHeld, TimeSpan Delay);

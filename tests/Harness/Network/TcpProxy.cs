@@ -49,6 +49,9 @@ public sealed class TcpProxy : IAsyncDisposable
     /// <summary>How often something was held.</summary>
     public int Held => _faults.Held;
 
+    /// <summary>Of what was held, how much has neither gone on nor ended with its connection.</summary>
+    public int StillHeld => _faults.StillHeld;
+
     /// <summary>How often a connection was cut by <see cref="CutAfter"/>.</summary>
     public int Cuts => _faults.Cuts;
 
