@@ -1,37 +1,80 @@
+using Microsoft.AspNetCore.Builder;
+
 namespace VmoCluster.GrpcDoor;
 
-/// <summary>Counts the calls under way, in all and by connection. What is beyond a limit has done nothing and may come back soon.</summary>
-internal sealed class CallGate(VmoDoorOptions options)
+/// <summary>
+/// Counts the calls under way, in all and by connection. Whoever is beyond a limit, or would be served too late, is refused before his message is
+/// read, and told when to come back. What frees is refused last (<see cref="CallBudget"/>).
+/// </summary>
+internal sealed class CallGate(VmoDoorOptions options, TimeProvider time)
 {
     private const int ComeBackMs = 50;
+    private readonly CallBudget _budget = new(options.CallsMax, options.CallBytesMax, time);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _byConnection = [];
-    private int _all;
 
-    public Outcome TryEnter(string connection)
+    /// <summary>Puts the gate before the door's endpoints.</summary>
+    public void Guard(IEndpointConventionBuilder endpoints) => endpoints.Add(endpoint =>
+    {
+        if (endpoint.RequestDelegate is not { } handle)
+            return;
+        endpoint.RequestDelegate = async context =>
+        {
+            var (call, connection) = (DoorCall.OfPath(context.Request.Path.Value), context.Connection.Id);
+            var outcome = TryEnter(connection, call);
+            if (!outcome.IsOk)
+            {
+                DoorTelemetry.End(call, DoorTelemetry.Start(call, context), outcome.Status);
+                Refusal.Write(context.Response, outcome);
+                return;
+            }
+
+            try
+            {
+                await handle(context);
+            }
+            finally
+            {
+                Leave(connection, call);
+            }
+        };
+    });
+
+    /// <summary>Bytes of pages that a call under way has, known when its message is read. Throws ShouldWait where there is no room for them.</summary>
+    public void Take(long bytes) => _budget.TryTake(bytes).ThrowIfFailed();
+
+    /// <summary>They are gone.</summary>
+    public void GiveBack(long bytes) => _budget.Count(-bytes);
+
+    private Outcome TryEnter(string connection, DoorCall call)
     {
         lock (_gate)
         {
-            if (_all >= options.CallsMax)
-                return new(VmoStatus.ShouldWait, $"{_all} calls under way at this door, at most {options.CallsMax}", ComeBackMs);
             var own = _byConnection.GetValueOrDefault(connection);
             if (own >= options.CallsPerConnectionMax)
                 return new(VmoStatus.ShouldWait, $"{own} calls under way on this connection, at most {options.CallsPerConnectionMax}", ComeBackMs);
-            _byConnection[connection] = own + 1;
-            _all++;
-            return Outcome.Ok;
+            var outcome = call.Stays ? _budget.TryPark(1) : _budget.TryEnter(LoadOf(call));
+            if (outcome.IsOk)
+                _byConnection[connection] = own + 1;
+            return outcome;
         }
     }
 
-    public void Leave(string connection)
+    private void Leave(string connection, DoorCall call)
     {
+        if (call.Stays)
+            _budget.TryPark(-1);
+        else
+            _budget.Leave(LoadOf(call));
         lock (_gate)
         {
-            _all--;
             if (_byConnection[connection] is var own && own > 1)
                 _byConnection[connection] = own - 1;
             else
                 _byConnection.Remove(connection);
         }
     }
+
+    // Its deadline is in the message, which is not read yet.
+    private static CallLoad LoadOf(DoorCall call) => new(1, 0, Limits.DeadlineDefaultMs, call.IsPreferred);
 }

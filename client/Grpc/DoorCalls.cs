@@ -4,23 +4,29 @@ using VmoCluster.Client;
 
 namespace VmoCluster.GrpcDoor;
 
-/// <summary>What every call through the door passes: the caller's proof, the limits, a span, and the one place where refusals become gRPC's.</summary>
+/// <summary>What every call through the door passes: the caller's proof, room for its bytes, a span, and the one place where refusals become gRPC's.</summary>
 internal sealed partial class DoorCalls(ICallerSource callers, CallGate gate, ILogger<DoorCalls> log)
 {
     /// <summary>Runs one call for its caller.</summary>
+    /// <param name="call">Which one.</param>
+    /// <param name="context">gRPC's.</param>
+    /// <param name="run">What to do.</param>
+    /// <param name="bytes">Bytes of pages in its message or in its answer.</param>
     public async Task<TResponse> RunAsync<TResponse>(
-        DoorCall call, ServerCallContext context, Func<Caller, CancellationToken, ValueTask<TResponse>> run)
+        DoorCall call, ServerCallContext context, Func<Caller, CancellationToken, ValueTask<TResponse>> run, long bytes = 0)
     {
         var http = context.GetHttpContext();
-        var connection = http.Connection.Id;
         var span = DoorTelemetry.Start(call, http);
-        var (status, isInside) = (VmoStatus.Internal, false);
+        var status = VmoStatus.Internal;
+        bytes += call.Bytes;
+        var taken = 0L;
         try
         {
             var proof = callers.Prove(http);
             proof.Outcome.ThrowIfFailed();
-            gate.TryEnter(connection).ThrowIfFailed();
-            isInside = true;
+            if (bytes > 0)
+                gate.Take(bytes);
+            taken = bytes;
             var response = await run(proof.Caller, context.CancellationToken);
             status = VmoStatus.Ok;
             return response;
@@ -54,8 +60,8 @@ internal sealed partial class DoorCalls(ICallerSource callers, CallGate gate, IL
         }
         finally
         {
-            if (isInside)
-                gate.Leave(connection);
+            if (taken > 0)
+                gate.GiveBack(taken);
             DoorTelemetry.End(call, span, status);
         }
     }

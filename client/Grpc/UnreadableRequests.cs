@@ -1,7 +1,5 @@
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using VmoCluster.Client;
 
 namespace VmoCluster.GrpcDoor;
 
@@ -11,6 +9,8 @@ namespace VmoCluster.GrpcDoor;
 /// </summary>
 internal static class UnreadableRequests
 {
+    private static readonly Outcome Unreadable = new(VmoStatus.InvalidArgs, "the message cannot be read: truncated, or not of this call's type");
+
     public static void Refuse(IEndpointConventionBuilder endpoints) => endpoints.Add(endpoint =>
     {
         if (endpoint.RequestDelegate is not { } handle)
@@ -19,16 +19,7 @@ internal static class UnreadableRequests
         {
             await handle(context);
             if (!context.Response.HasStarted && context.Response.Headers["grpc-status"] == ((int)StatusCode.Unknown).ToString())
-                Answer(context.Response);
+                Refusal.Write(context.Response, Unreadable);
         };
     });
-
-    private static void Answer(HttpResponse response)
-    {
-        var error = RpcStatus.ToException(new(VmoStatus.InvalidArgs, "the message cannot be read: truncated, or not of this call's type"));
-        response.Headers["grpc-status"] = ((int)error.StatusCode).ToString();
-        response.Headers["grpc-message"] = Uri.EscapeDataString(error.Status.Detail);
-        foreach (var entry in error.Trailers)
-            response.Headers[entry.Key] = entry.IsBinary ? Convert.ToBase64String(entry.ValueBytes) : entry.Value;
-    }
 }

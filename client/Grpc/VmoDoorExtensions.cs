@@ -18,6 +18,7 @@ public static class VmoDoorExtensions
         ArgumentNullException.ThrowIfNull(options);
         services.AddSingleton(options);
         services.TryAddSingleton<ICallerSource, OperatorTokenCallers>();
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<CallGate>();
         services.AddSingleton<DoorCalls>();
         services.AddSingleton<DoorClient>();
@@ -40,6 +41,7 @@ public static class VmoDoorExtensions
         {
             // A few above our own limit, so that the refusal is ours and says when to come back.
             kestrel.Limits.Http2.MaxStreamsPerConnection = options.CallsPerConnectionMax + 64;
+            kestrel.Limits.MaxConcurrentConnections = options.ConnectionsMax;
             kestrel.Limits.Http2.InitialStreamWindowSize = 2 * Limits.CallBytesMax;
             kestrel.Limits.Http2.InitialConnectionWindowSize = 8 * Limits.CallBytesMax;
             kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(10);
@@ -51,8 +53,13 @@ public static class VmoDoorExtensions
     /// <summary>Maps the door's endpoints.</summary>
     public static IEndpointRouteBuilder MapVmoDoor(this IEndpointRouteBuilder endpoints)
     {
-        UnreadableRequests.Refuse(endpoints.MapGrpcService<VmosDoor>());
-        UnreadableRequests.Refuse(endpoints.MapGrpcService<HandlesDoor>());
+        var gate = endpoints.ServiceProvider.GetRequiredService<CallGate>();
+        foreach (var methods in new IEndpointConventionBuilder[] { endpoints.MapGrpcService<VmosDoor>(), endpoints.MapGrpcService<HandlesDoor>() })
+        {
+            UnreadableRequests.Refuse(methods);
+            gate.Guard(methods);
+        }
+
         endpoints.MapGrpcReflectionService();
         endpoints.MapGrpcHealthChecksService();
         return endpoints;

@@ -9,6 +9,12 @@ public sealed record VmoDoorOptions
     /// <summary>Calls under way through this door, streams counted as one. Beyond: ShouldWait. Default 8192.</summary>
     public int CallsMax { get; init; } = 8192;
 
+    /// <summary>Bytes of pages of these calls. Beyond: ShouldWait. At least 16 MiB, default 128 MiB.</summary>
+    public long CallBytesMax { get; init; } = 128L << 20;
+
+    /// <summary>Connections to the process's doors, all together; further ones are closed. Each may have a few messages half read. Default 4096.</summary>
+    public int ConnectionsMax { get; init; } = 4096;
+
     /// <summary>Calls under way on one connection. Beyond: ShouldWait. Default 1024.</summary>
     public int CallsPerConnectionMax { get; init; } = 1024;
 

@@ -61,6 +61,15 @@ internal static class WireRequests
         return items;
     }
 
+    /// <summary>Bytes that a read will be answered with, if it is within the limits.</summary>
+    public static long Bytes(V1.ReadRequest request)
+    {
+        var total = 0L;
+        foreach (var item in request.Items)
+            total = Math.Min(Limits.MessageBytesMax, total + (long)Math.Min(item.Length, Limits.MessageBytesMax));
+        return total;
+    }
+
     public static WriteItem[] Items(V1.WriteRequest request)
     {
         var items = new WriteItem[Count(request.Items.Count, "writes")];

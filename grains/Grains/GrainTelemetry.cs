@@ -31,10 +31,15 @@ public sealed class GrainTelemetry : IDisposable
     private long _activations;
     private long _queued;
 
-    public GrainTelemetry(PageCache cache, MapBudget maps, HeldGrants grants)
+    public GrainTelemetry(PageCache cache, MapBudget maps, HeldGrants grants, CallBudget calls, StoreRooms rooms)
     {
         _meter.CreateObservableUpDownCounter("vmo.activations", () => Volatile.Read(ref _activations), "{vmo}", "VMOs in memory on this silo.");
         _meter.CreateObservableUpDownCounter("vmo.calls.queued", () => Volatile.Read(ref _queued), "{call}", "Changes waiting in the queues of this silo's VMOs.");
+        _meter.CreateObservableUpDownCounter("vmo.calls.underway", () => calls.Calls, "{call}", "Calls under way at this silo's VMOs, but for waits and what memory answers at once.");
+        _meter.CreateObservableUpDownCounter("vmo.calls.bytes", () => calls.Bytes, "By", "Bytes of pages of these calls.");
+        _meter.CreateObservableCounter("vmo.calls.refused", () => calls.Refused, "{call}", "Calls told to wait because this silo's VMOs had too many, or too many bytes of them.");
+        _meter.CreateObservableUpDownCounter("vmo.store.underway", () => rooms.Commits.Inside + rooms.Reads.Inside, "{request}", "Changes and reads on their way to the store.");
+        _meter.CreateObservableUpDownCounter("vmo.store.waiting", () => rooms.Commits.Waiting + rooms.Reads.Waiting, "{request}", "Changes and reads that wait in this silo because so much is on its way to the store.");
         _meter.CreateObservableCounter("vmo.cache.hits", () => cache.Hits, "{page}", "Pages found in memory.");
         _meter.CreateObservableCounter("vmo.cache.misses", () => cache.Misses, "{page}", "Pages looked for in memory and not found.");
         _meter.CreateObservableUpDownCounter("vmo.cache.bytes", () => cache.Bytes, "By", "Bytes of pages in memory.");

@@ -18,10 +18,18 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
 
     private const int LoadsAtOnce = 64;
 
+    // Every start of a silo is a session; whom we forget is told by letter.
+    private const int KnownMax = 1024;
+
     private readonly ConcurrentDictionary<ulong, IGrantHolder> _holders = new();
 
     /// <summary>How to reach a silo that asked for a grant.</summary>
-    public void Note(ulong holder, IGrantHolder reference) => _holders[holder] = reference;
+    public void Note(ulong holder, IGrantHolder reference)
+    {
+        if (_holders.Count >= KnownMax && !_holders.ContainsKey(holder))
+            _holders.Clear();
+        _holders[holder] = reference;
+    }
 
     /// <summary>Takes back what sessions hold of a VMO. Ok: none of them shows it any more.</summary>
     public async Task<Outcome> RecallAsync(Koid vmo, IReadOnlyList<ulong> holders, IReadOnlyCollection<ulong>? extents)

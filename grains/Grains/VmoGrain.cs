@@ -21,6 +21,9 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     // What is due later is not waited for in memory: it is done when the VMO is opened next.
     private static readonly TimeSpan WaitedForMost = TimeSpan.FromMinutes(10);
 
+    // Changes waiting at a VMO from which on its kin must tell it later: more than what callers may fill, so that they do not shut kin out.
+    private const int KinQueuedMost = 4 * Limits.QueueCallsPerVmoMax;
+
     private readonly VmoGrainServices _services;
     private TaskScheduler _scheduler = TaskScheduler.Current;
     private IGrainTimer? _timer;
@@ -65,23 +68,23 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             return new(replies);
         }
 
-        return new(AskAsync("read", new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, reads.Items.Length)),
+        return new(AskAsync("read", CallLoads.Of(reads), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, reads.Items.Length)),
             ticket => new ReadInput(ticket, reads), reply => StatusOf(reply.Outcomes), RequestId.None, started));
     }
 
     /// <inheritdoc/>
     public ValueTask<ReadReplies> ReadPieceAsync(ReadPieceCall piece, CancellationToken cancellation) =>
-        new(AskAsync("read", new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
+        new(AskAsync("read", CallLoads.Of(piece, HasBegun(piece.Head)), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
             ticket => new ReadPieceInput(ticket, piece), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
     public ValueTask<WriteReplies> WriteAsync(WriteCalls writes, CancellationToken cancellation) =>
-        new(AskAsync("write", new PendingReply<WriteReplies>(outcome => WriteReplies.Fail(outcome, writes.Items.Length)),
+        new(AskAsync("write", CallLoads.Of(writes), new PendingReply<WriteReplies>(outcome => WriteReplies.Fail(outcome, writes.Items.Length)),
             ticket => new WriteInput(ticket, writes), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
     public ValueTask<WriteReplies> WritePieceAsync(WritePieceCall piece, CancellationToken cancellation) =>
-        new(AskAsync("write", new PendingReply<WriteReplies>(outcome => WriteReplies.Fail(outcome, 1)),
+        new(AskAsync("write", CallLoads.Of(piece, HasBegun(piece.Head)), new PendingReply<WriteReplies>(outcome => WriteReplies.Fail(outcome, 1)),
             ticket => new WritePieceInput(ticket, piece), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
@@ -96,7 +99,10 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     /// <inheritdoc/>
     public async ValueTask<Outcome> TellAsync(KinMessage message)
     {
-        var reply = await AskAsync("kin", new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
+        // A family may be a million VMOs. Whoever is not heard tells again, as if the message had been lost.
+        if (_shell?.Machine.QueuedCount >= KinQueuedMost)
+            return new(VmoStatus.ShouldWait, $"{KinQueuedMost} changes wait for the VMO", 100);
+        var reply = await AskAsync("kin", CallLoads.Uncounted, new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
             ticket => new KinInput(ticket, message), told => told.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
         if (!_isGone)
             return reply.Outcome;
@@ -107,7 +113,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     public ValueTask<GrantReply> GrantAsync(GrantCall call, IGrantHolder holder)
     {
         _services.Holders.Note(call.Session, holder);
-        return new(AskAsync("grant", new PendingReply<GrantReply>(outcome => new() { Outcome = outcome }),
+        return new(AskAsync("grant", CallLoads.Uncounted, new PendingReply<GrantReply>(outcome => new() { Outcome = outcome }),
             ticket => new GrantInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp()));
     }
 
@@ -115,7 +121,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     public ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder)
     {
         _services.Holders.Note(call.Session, holder);
-        return new(AskAsync("pin", new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
+        return new(AskAsync("pin", CallLoads.Uncounted, new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
             ticket => new PinInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp()));
     }
 
@@ -201,14 +207,14 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     private async ValueTask<VmoReply> ExplainAsync(ExplainCall call, CancellationToken cancellation)
     {
         var offset = call.Page > ulong.MaxValue / Limits.PageBytes ? ulong.MaxValue : call.Page * Limits.PageBytes;
-        var read = await AskAsync(CallNames.Of(call), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
+        var read = await AskAsync(CallNames.Of(call), CallLoads.Of(call), new PendingReply<ReadReplies>(outcome => ReadReplies.Fail(outcome, 1)),
             ticket => new ReadInput(ticket, new() { Head = call.Head, Items = [new(offset, 1)] }), reply => StatusOf(reply.Outcomes), RequestId.None, Stopwatch.GetTimestamp());
         var outcome = read.Outcomes is [var first, ..] ? first : Outcome.Ok;
         return outcome.IsOk ? await FamilyAnswers.ExplainAsync(_services.Store, Koid, call.Page, cancellation) : new() { Outcome = outcome };
     }
 
     private ValueTask<VmoReply> AskAsync(VmoCall call, string? name = null) =>
-        new(AskAsync(name ?? CallNames.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
+        new(AskAsync(name ?? CallNames.Of(call), CallLoads.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
             ticket => new CallInput(ticket, call), reply => reply.Outcome.Status, call.Head.Request, Stopwatch.GetTimestamp()));
 
     /// <inheritdoc/>
@@ -244,6 +250,33 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         }
 
         return Task.CompletedTask;
+    }
+
+    // Whether a piece belongs to a large read or write that was let in before.
+    private bool HasBegun(CallHead head) => _shell?.Machine.HasBegun(head) == true;
+
+    // What the silo has too much of is refused here, before anything is opened or loaded for it.
+    private async Task<T> AskAsync<T>(
+        string call, CallLoad load, PendingReply<T> ticket, Func<Ticket, VmoInput> input, Func<T, VmoStatus> status, RequestId request, long started)
+    {
+        if (load.Calls == 0)
+            return await AskAsync(call, ticket, input, status, request, started);
+        var admitted = _services.Calls.TryEnter(load);
+        if (!admitted.IsOk)
+        {
+            GrainTelemetry.Called(call, admitted.Status, started);
+            ticket.Fail(admitted);
+            return await ticket.Task;
+        }
+
+        try
+        {
+            return await AskAsync(call, ticket, input, status, request, started);
+        }
+        finally
+        {
+            _services.Calls.Leave(load);
+        }
     }
 
     private async Task<T> AskAsync<T>(

@@ -18,4 +18,16 @@ public sealed class VmoGrainOptions
     /// a view through a thousand ancestors needs all their grants at once. At least 16 MiB.
     /// </summary>
     public long GrantBytes { get; set; } = 128L << 20;
+
+    /// <summary>Calls under way at the silo's VMOs, those that wait in queues included. Beyond: ShouldWait. What memory answers at once is not counted.</summary>
+    public int CallsMax { get; set; } = 8192;
+
+    /// <summary>Bytes of pages of these calls. Beyond: ShouldWait. At least 16 MiB.</summary>
+    public long CallBytesMax { get; set; } = 128L << 20;
+
+    /// <summary>Changes, and reads, on their way to the store at once. More wait in the silo, which costs the callers of an idle store nothing.</summary>
+    public int StoreCallsMax { get; set; } = 1024;
+
+    /// <summary>Bytes of pages of these changes, and of these reads. More wait.</summary>
+    public long StoreBytesMax { get; set; } = 64L << 20;
 }

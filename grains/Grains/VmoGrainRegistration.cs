@@ -23,6 +23,8 @@ public static class VmoGrainRegistration
         services.AddSingleton<GrantHolders>();
         services.AddSingleton<Kin>();
         services.AddSingleton<KoidSource>();
+        services.AddSingleton(provider => new CallBudget(options.CallsMax, options.CallBytesMax, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(new StoreRooms(new(options.StoreCallsMax, options.StoreBytesMax), new(options.StoreCallsMax, options.StoreBytesMax)));
         services.AddSingleton<GrainTelemetry>();
         services.AddSingleton<VmoGrainServices>();
         services.AddPlacementFilter<OnServingSilosStrategy, OnServingSilosDirector>(ServiceLifetime.Singleton);

@@ -8,7 +8,7 @@ namespace VmoCluster.Grains;
 /// <summary>What the VMO grains of a silo share.</summary>
 public sealed class VmoGrainServices(
     IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, FrozenMaps frozen, HeldGrants held, LiveViews live, GrantHolders holders, Kin kin, KoidSource koids,
-    GrainTelemetry telemetry, TimeProvider time, ILoggerFactory loggers)
+    GrainTelemetry telemetry, CallBudget calls, StoreRooms rooms, TimeProvider time, ILoggerFactory loggers)
 {
     public IPageStore Store { get; } = store;
     public ISessionStore Sessions { get; } = sessions;
@@ -20,6 +20,12 @@ public sealed class VmoGrainServices(
     public GrantHolders Holders { get; } = holders;
     public Kin Kin { get; } = kin;
     public FrozenMaps Frozen { get; } = frozen;
+
+    /// <summary>The calls under way at the silo's VMOs.</summary>
+    public CallBudget Calls { get; } = calls;
+
+    /// <summary>What is on its way to the store.</summary>
+    public StoreRooms Rooms { get; } = rooms;
 
     /// <summary>What the machines share.</summary>
     public SiloMemory Memory { get; } = new(cache, maps, frozen, held);

@@ -26,6 +26,7 @@ internal sealed class VmoShell : IDisposable
     // Notes and their clearing reach the store in the order they were asked for.
     private Task _notes = Task.CompletedTask;
     private int _queuedTold;
+    private long _keptTold;
 
     // Set from any thread: from then on nothing is answered from memory, and no commit is sent.
     private volatile bool _isGivenUp;
@@ -77,7 +78,8 @@ internal sealed class VmoShell : IDisposable
         Execute(_machine.End(outcome, _services.Now));
         _end.Cancel();
         _services.Telemetry.Queued(-_queuedTold);
-        _queuedTold = 0;
+        _services.Calls.Count(-_keptTold);
+        (_queuedTold, _keptTold) = (0, 0);
     }
 
     /// <inheritdoc/>
@@ -102,6 +104,9 @@ internal sealed class VmoShell : IDisposable
 
         _services.Telemetry.Queued(_machine.QueuedCount - _queuedTold);
         _queuedTold = _machine.QueuedCount;
+        if (_machine.KeptBytes != _keptTold)
+            _services.Calls.Count(_machine.KeptBytes - _keptTold);
+        _keptTold = _machine.KeptBytes;
         if (!_machine.IsEnded)
             _wakeIn(_machine.NextTickMs);
     }
@@ -231,6 +236,8 @@ internal sealed class VmoShell : IDisposable
 
     private async Task LoadAsync(LoadBlobs load)
     {
+        var bytes = load.Reads.Sum(read => (long)read.Destination.Length);
+        await _services.Rooms.Reads.EnterAsync(bytes);
         try
         {
             var found = await _services.Store.ReadBlobsAsync(load.Reads, _stopped);
@@ -239,6 +246,10 @@ internal sealed class VmoShell : IDisposable
         catch (Exception exception) when (TryExplain(exception, out var outcome))
         {
             Feed(new BlobsLoaded(load, [], outcome));
+        }
+        finally
+        {
+            _services.Rooms.Reads.Leave(bytes);
         }
     }
 
@@ -372,6 +383,21 @@ internal sealed class VmoShell : IDisposable
     }
 
     private async Task CommitAsync(SendCommit send)
+    {
+        var commit = send.Commit;
+        var bytes = commit.Blobs.Sum(blob => blob.Bytes.Sum(piece => (long)piece.Length));
+        await _services.Rooms.Commits.EnterAsync(bytes);
+        try
+        {
+            await SendAsync(send);
+        }
+        finally
+        {
+            _services.Rooms.Commits.Leave(bytes);
+        }
+    }
+
+    private async Task SendAsync(SendCommit send)
     {
         var commit = send.Commit;
         // Not sent: as good as refused by the fence, for whoever made us give up goes on to take the VMO. And what relies on others' pages

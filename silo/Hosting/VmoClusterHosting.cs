@@ -39,7 +39,16 @@ public static class VmoClusterHosting
         services.AddSingleton(provider => new ServingSilos(provider.GetRequiredService<SiloSession>(), provider.GetRequiredService<ILocalSiloDetails>().SiloAddress))
             .AddSingleton<IServingSilos>(provider => provider.GetRequiredService<ServingSilos>());
         services.AddSingleton<NodeHealth>();
-        services.AddVmoGrains(new() { PageCacheBytes = options.PageCacheBytes, MapBytes = options.MapBytes, GrantBytes = options.GrantBytes });
+        services.AddVmoGrains(new()
+        {
+            PageCacheBytes = options.PageCacheBytes,
+            MapBytes = options.MapBytes,
+            GrantBytes = options.GrantBytes,
+            CallsMax = options.Calls,
+            CallBytesMax = options.CallBytes,
+            StoreCallsMax = options.StoreCalls,
+            StoreBytesMax = options.StoreBytes,
+        });
         services.AddSingleton<WakeVmo>(provider =>
         {
             var grains = provider.GetRequiredService<IGrainFactory>();

@@ -31,11 +31,11 @@ internal sealed class Doors(VmoNodeOptions options)
         kestrel.Listen(options.Http, listen => Serve(_http = listen, HttpProtocols.Http1));
     }
 
-    public static void AddServices(IServiceCollection services, string operatorToken)
+    public void AddServices(IServiceCollection services, string operatorToken)
     {
         services.AddSingleton<ITransport>(provider => new OrleansTransport(
             provider.GetRequiredService<IGrainFactory>(), provider.GetRequiredService<ILogger<OrleansTransport>>()));
-        services.AddVmoDoor(new() { OperatorToken = operatorToken });
+        services.AddVmoDoor(new() { OperatorToken = operatorToken, CallsMax = options.Calls, CallBytesMax = options.CallBytes });
         services.AddHealthChecks().AddCheck<NodeHealthCheck>("node");
 
         // gRPC's health service shows what was published last: as often as a probe may ask.

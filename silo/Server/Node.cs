@@ -28,7 +28,7 @@ internal static class Node
 
         var doors = new Doors(options);
         builder.WebHost.ConfigureKestrel(doors.Open);
-        Doors.AddServices(builder.Services, operatorToken);
+        doors.AddServices(builder.Services, operatorToken);
         await using var app = builder.Build();
         doors.Map(app);
 

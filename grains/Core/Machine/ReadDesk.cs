@@ -101,6 +101,12 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
             Drop(key, read);
     }
 
+    /// <summary>Bytes of large reads that are kept for their other pieces.</summary>
+    public int KeptBytes => _keptBytes;
+
+    /// <summary>Whether a large read is under way that a piece could belong to.</summary>
+    public bool Knows(CallHead head) => _wholes.ContainsKey((head.Request, head.Secret));
+
     /// <summary>Whether large reads are being kept.</summary>
     public bool HasWholes => _wholes.Count > 0;
 

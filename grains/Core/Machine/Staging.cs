@@ -12,6 +12,9 @@ internal sealed class Staging(MachineState state, Action<WriteChange, WriteGroup
     /// <summary>Bytes set aside for wholes.</summary>
     public int Bytes { get; private set; }
 
+    /// <summary>Whether a large write is being staged that a piece could belong to.</summary>
+    public bool Knows(CallHead head) => _wholes.ContainsKey((head.Request, head.Secret));
+
     public void Add(Ticket ticket, WritePieceCall piece)
     {
         var key = (piece.Head.Request, piece.Head.Secret);

@@ -89,6 +89,12 @@ public sealed class VmoMachine
     /// <summary>Changes waiting.</summary>
     public int QueuedCount => _queue.Count;
 
+    /// <summary>Bytes that large reads and writes keep from piece to piece.</summary>
+    public int KeptBytes => _reads.KeptBytes + _staging.Bytes;
+
+    /// <summary>Whether a large read or write is under way that a piece under this head could belong to.</summary>
+    public bool HasBegun(CallHead head) => _reads.Knows(head) || _staging.Knows(head);
+
     /// <summary>Whether time may bring work even if nobody calls: a handle ends, a wait, a large transfer, something to be freed.</summary>
     public bool NeedsTicks => NextTickMs != long.MaxValue;
 

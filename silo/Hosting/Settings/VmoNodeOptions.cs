@@ -75,6 +75,18 @@ public sealed class VmoNodeOptions
     /// and MiB of it that is looked at, and 40 bytes a page that it shows. What is over it is asked for again when it is needed.</summary>
     public long GrantBytes { get; set; } = 128L << 20;
 
+    /// <summary>Calls under way at once, at this node's door and at its VMOs. More are told to wait. Default 8192.</summary>
+    public int Calls { get; set; } = 8192;
+
+    /// <summary>Bytes of pages of the calls under way, at this node's door and at its VMOs. More are told to wait. Default 128 MiB each.</summary>
+    public long CallBytes { get; set; } = 128L << 20;
+
+    /// <summary>Changes, and reads, on their way to the store at once; more wait in the node. Default 1024 each.</summary>
+    public int StoreCalls { get; set; } = 1024;
+
+    /// <summary>Bytes of these changes, and of these reads; more wait in the node. Default 64 MiB each.</summary>
+    public long StoreBytes { get; set; } = 64L << 20;
+
     /// <summary>Bytes of data the embedded store holds in memory; older data is read from its folder. Default 256 MiB. Not used with Redis.</summary>
     public long EmbeddedBytes { get; set; } = 256L << 20;
 
