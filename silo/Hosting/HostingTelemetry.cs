@@ -14,6 +14,18 @@ internal static class HostingTelemetry
     public static Counter<long> MarkedDead { get; } =
         Telemetry.Meter.CreateCounter<long>("vmo.session.marked_dead", "{session}", "Sessions of other silos that this silo marked dead.");
 
+    /// <summary>Times the store was found behind what this silo had seen of it.</summary>
+    public static Counter<long> SetBacks { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.store.setbacks", "{setback}", "Times the store had lost its latest past and was taken all the same.");
+
+    /// <summary>How far, all of them together.</summary>
+    public static Counter<double> SecondsLost { get; } =
+        Telemetry.Meter.CreateCounter<double>("vmo.store.lost", "s", "How far the store was behind what this silo had seen of it, all set-backs together.");
+
+    /// <summary>Times this silo dropped all it held because another history of the store answered.</summary>
+    public static Counter<long> HistoriesChanged { get; } =
+        Telemetry.Meter.CreateCounter<long>("vmo.store.primaries_changed", "{change}", "Fail-overs and restarts of the store, after which this silo took all its VMOs anew.");
+
     /// <summary>Letters done; tag vmo.letter: give-up, drop, retire.</summary>
     public static Counter<long> Letters { get; } =
         Telemetry.Meter.CreateCounter<long>("vmo.session.letters", "{letter}", "Letters to this silo that it has done, by kind.");
@@ -34,6 +46,13 @@ internal static class HostingTelemetry
     public static Counter<long> Trespasses { get; } =
         Telemetry.Meter.CreateCounter<long>("vmo.gateway.refused", "{call}", "Calls of external Orleans clients to grains that are not public, refused.");
 
+    /// <summary>Counts a set-back.</summary>
+    public static void SetBack(TimeSpan lost)
+    {
+        SetBacks.Add(1);
+        SecondsLost.Add(lost.TotalSeconds);
+    }
+
     /// <summary>
     /// Shows the counters of rare things as zero. One that appears with its first count has no rise to be seen: no panel and no alert
     /// would have that one.
@@ -41,6 +60,9 @@ internal static class HostingTelemetry
     public static void ShowZeros()
     {
         MarkedDead.Add(0);
+        SetBacks.Add(0);
+        SecondsLost.Add(0);
+        HistoriesChanged.Add(0);
         Invariants.Add(0);
         Trespasses.Add(0);
     }

@@ -60,6 +60,7 @@ public static class VmoClusterHosting
         builder.UseOrleans(silo => SiloSettings.Apply(silo, options, store));
         services.AddHostedService<SessionWatch>();
         services.AddHostedService<EstateHeir>();
+        services.AddHostedService<StoreMemoryKeeper>();
         services.AddHostedService<IdleMemory>();
         services.AddHostedService<IdleVmos>();
         NodeTelemetry.Add(services, options);

@@ -25,4 +25,13 @@ internal static partial class PageStoreLog
 
     [LoggerMessage(7, LogLevel.Warning, "This silo's user of Redis may not use CLIENT LIST and CLIENT KILL ({Why}): blobs sent right before a failure may be left behind, until a scrub finds them")]
     public static partial void MayNotEndConnections(ILogger log, string why);
+
+    [LoggerMessage(8, LogLevel.Critical, "Nothing of the store is used, and no call is answered, until the silo's own store is back: {Refusal}")]
+    public static partial void Refused(ILogger log, string refusal);
+
+    [LoggerMessage(9, LogLevel.Information, "Store {Id} is back")]
+    public static partial void OursAgain(ILogger log, string id);
+
+    [LoggerMessage(10, LogLevel.Warning, "Another primary answers, or the same restarted (replication id {Before}, now {Now}): what is held in memory may not be there")]
+    public static partial void OtherHistory(ILogger log, string before, string now);
 }

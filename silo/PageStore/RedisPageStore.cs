@@ -9,7 +9,8 @@ namespace VmoCluster.PageStore;
 /// Records, layers and blobs in Redis, as grains/DESIGN.md lays them out. Writes go down the commit connection in the order of their
 /// calls, reads down their own; both ask primaries only.
 /// </summary>
-internal sealed class RedisPageStore(StoreConnections connections, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : IPageStore
+internal sealed class RedisPageStore(StoreConnections connections, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, StoreGuard guard, TimeProvider time)
+    : IPageStore
 {
     private const int UnlinkBatch = 512;
     private const int ScanBatch = 512;
@@ -27,10 +28,9 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         var last = await RunAsync(
             "allocate",
             1,
-            () => _commits.WriteAsync(
-                keys.Koids, watch.ReplicasOfStructure, database => database.StringIncrementAsync(keys.Koids, count, CommandFlags.DemandMaster)),
+            () => _commits.EvaluateAsync(scripts.Allocate, guard.Keys(keys.Koids), [count, guard.Argument], watch.ReplicasOfStructure),
             cancellation);
-        return new((ulong)(last - count + 1));
+        return new((ulong)((long)last - count + 1));
     }
 
     /// <inheritdoc/>
@@ -40,24 +40,10 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         var bound = await RunAsync(
             "bind",
             1,
-            async () =>
-            {
-                while (true)
-                {
-                    if (await _commits.WriteAsync(
-                        key,
-                        watch.ReplicasOfStructure,
-                        database => database.StringSetAsync(
-                            key, proposed.Value, TimeSpan.FromMilliseconds(Limits.RequestKeepMs), When.NotExists, CommandFlags.DemandMaster)))
-                        return proposed.Value;
-                    // It may have expired since; then the next round sets it.
-                    var standing = await _commits.Database.StringGetAsync(key, CommandFlags.DemandMaster);
-                    if (!standing.IsNull)
-                        return (ulong)standing;
-                }
-            },
+            () => _commits.EvaluateAsync(
+                scripts.Bind, guard.Keys(key), [proposed.Value, Limits.RequestKeepMs, guard.Argument], watch.ReplicasOfStructure),
             cancellation);
-        return new(bound);
+        return new((ulong)bound);
     }
 
     /// <inheritdoc/>
@@ -68,13 +54,14 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         StoredFields.RequireHome(vmo, layer);
         if (watch.IsNearlyFull && !isPromised)
             throw new StoreException(VmoStatus.NoSpace, "The store is full.");
-        var values = new List<RedisValue>((2 * (layerFields.Count + recordFields.Count)) + 12) { 2 * (layerFields.Count + 2) };
+        var values = new List<RedisValue>((2 * (layerFields.Count + recordFields.Count)) + 14) { 2 * (layerFields.Count + 2), 2 * (recordFields.Count + 3) };
         values.AddRange(["seq", 1, "layout", StoreIdentity.LayoutNow]);
         StoredFields.Add(values, layerFields);
         values.AddRange(["owner", owner.ToString(), "seq", 1, "layout", StoreIdentity.LayoutNow]);
         StoredFields.Add(values, recordFields);
+        values.Add(guard.Argument);
         var created = await EvaluateAsync(
-            "create", isPromised ? scripts.CreatePromised : scripts.Create, [keys.Record(vmo), keys.Tombstone(vmo), keys.Layer(layer)], [.. values], watch.ReplicasOfStructure, cancellation);
+            "create", isPromised ? scripts.CreatePromised : scripts.Create, guard.Keys(keys.Record(vmo), keys.Tombstone(vmo), keys.Layer(layer)), [.. values], watch.ReplicasOfStructure, cancellation);
         return (int)created == 1;
     }
 
@@ -82,19 +69,21 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     public async ValueTask<RecordLoad> LoadRecordAsync(Koid vmo, CancellationToken cancellation)
     {
         // In this order on one connection: a record that is gone when it is asked for has its tombstone by then.
-        var (record, tombstone) = await RunAsync(
+        var (record, tombstone, store) = await RunAsync(
             "load-record",
-            2,
+            3,
             async () =>
             {
                 var asked = _reads.HashGetAllAsync(keys.Record(vmo), CommandFlags.DemandMaster);
                 var askedNext = _reads.HashGetAllAsync(keys.Tombstone(vmo), CommandFlags.DemandMaster);
-                await Task.WhenAll(asked, askedNext);
-                return (await asked, await askedNext);
+                var askedLast = guard.AskAsync();
+                await Task.WhenAll(asked, askedNext, askedLast);
+                return (await asked, await askedNext, await askedLast);
             },
             cancellation);
         if (record.Length > 0)
             return new(Existence.Exists, StoredFields.ToHash(record, vmo.ToString()));
+        guard.Require(store);
         return tombstone.Length > 0
             ? new(Existence.Tombstone, new(default, 0, [.. tombstone.Where(entry => entry.Name != "layout").Select(entry => new StoreField(entry.Name, entry.Value))]))
             : new(Existence.Nothing, null);
@@ -110,7 +99,11 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         var found = await RunAsync(
             "load-layer", asked.Length, () => _reads.HashGetAsync(keys.Layer(layer), asked, CommandFlags.DemandMaster), cancellation);
         if (found[0].IsNull)
+        {
+            guard.Require(await RunAsync("load-layer", 1, guard.AskAsync, cancellation));
             return null;
+        }
+
         StoredFields.RequireLayout(found[1], layer.ToString());
         var fields = new List<StoreField>(names.Count);
         for (var i = 0; i < names.Count; i++)
@@ -153,6 +146,8 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     public async ValueTask<CommitOutcome> CommitAsync(StoreCommit commit)
     {
         CommitSender.Require(commit);
+        if (watch.Condition.Refusal is not null)
+            return CommitOutcome.Refused;
         var isFreeing = commit.IsRelease;
         if (watch.IsNearlyFull && !isFreeing)
             return CommitOutcome.Full;
@@ -167,6 +162,8 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     {
         if (target == CommitTarget.Layer)
             StoredFields.RequireHome(vmo, layer);
+        if (watch.Condition.Refusal is not null)
+            return new(CommitOutcome.Refused, 0);
         var operation = PageStoreTelemetry.Begin("settle", 1, time);
         try
         {
@@ -197,8 +194,15 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     }
 
     /// <inheritdoc/>
-    public async ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) =>
-        reads.Count == 0 ? [] : await RunAsync("read", reads.Count, () => _blobs.ReadAsync(reads), cancellation);
+    public async ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation)
+    {
+        if (reads.Count == 0)
+            return [];
+        var found = await RunAsync("read", reads.Count, () => _blobs.ReadAsync(reads), cancellation);
+        if (found.Contains(false))
+            guard.Require(await RunAsync("read", 1, guard.AskAsync, cancellation));
+        return found;
+    }
 
     /// <inheritdoc/>
     public async ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
@@ -307,8 +311,11 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         string operation, StoreScript script, RedisKey[] names, RedisValue[] values, int replicas, CancellationToken cancellation) =>
         await RunAsync(operation, 1, () => _commits.EvaluateAsync(script, names, values, replicas), cancellation);
 
-    private Task<T> RunAsync<T>(string operation, int batch, Func<Task<T>> work, CancellationToken cancellation) =>
-        StoreCall.RunAsync(operation, batch, work, time, cancellation);
+    private Task<T> RunAsync<T>(string operation, int batch, Func<Task<T>> work, CancellationToken cancellation)
+    {
+        watch.RequireOurs();
+        return StoreCall.RunAsync(operation, batch, work, time, cancellation);
+    }
 
     private async IAsyncEnumerable<IReadOnlyList<TItem>> PortionsAsync<TSource, TItem>(
         IAsyncEnumerable<TSource> source, Func<TSource, TItem> convert, string operation, [EnumeratorCancellation] CancellationToken cancellation)

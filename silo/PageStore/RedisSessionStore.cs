@@ -6,15 +6,24 @@ namespace VmoCluster.PageStore;
 
 /// <summary>
 /// Sessions as fields of one hash. <c>s:ID</c> is "counter acknowledged alive|dead", <c>n:ID</c> the last letter's number, <c>m:ID:N</c>
-/// letter N as "kind koid detail", <c>d:ID</c> a description for people, <c>c:ID</c> the name of its process's connections for commits. A dead session is forgotten when nothing of it is unfinished.
+/// letter N as "kind koid detail", <c>d:ID</c> a description for people, <c>c:ID</c> the name of its process's
+/// connections for commits. A dead session is forgotten when nothing of it is unfinished.
+/// <c>store</c> is the store's id, which all of this asks for: a session that another store does not know is not dead. <c>beat</c> is the
+/// heartbeat, moved by each renewal.
 /// </summary>
-internal sealed class RedisSessionStore(StoreConnection control, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, TimeProvider time) : ISessionStore
+internal sealed class RedisSessionStore(StoreConnection control, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, string store, TimeProvider time) : ISessionStore
 {
     /// <summary>Letters brought by one renewal; the next brings more.</summary>
     private const int LettersPerRenewal = 128;
 
     /// <summary>Letters that may wait for one session. A session that does not renew is dead long before.</summary>
     private const int LettersWaitingMax = 65_536;
+
+    /// <inheritdoc/>
+    public StoreCondition Condition => watch.Condition;
+
+    /// <inheritdoc/>
+    public Task ConditionMoved => watch.ConditionMoved;
 
     /// <inheritdoc/>
     public async ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation)
@@ -31,13 +40,21 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
         var answer = (RedisResult[])(await StoreCall.RunAsync(
             "session-renew",
             1,
-            () => control.EvaluateAsync(scripts.RenewSession, [keys.Sessions], [Id(session), counter, ackedLetter, LettersPerRenewal], replicas: 0),
+            () => control.EvaluateAsync(
+                scripts.RenewSession,
+                [keys.Sessions],
+                [
+                    Id(session), counter, ackedLetter, LettersPerRenewal, time.GetUtcNow().ToUnixTimeMilliseconds(), watch.Seen.At.ToUnixTimeMilliseconds(),
+                    (long)StoreSighting.BehindMax.TotalMilliseconds, store,
+                ],
+                replicas: 0),
             time,
             cancellation))!;
         if ((int)answer[0] == 0)
             return new(false, []);
-        var letters = new List<Letter>((answer.Length - 1) / 2);
-        for (var i = 1; i < answer.Length; i += 2)
+        watch.Saw((string)answer[1]!);
+        var letters = new List<Letter>((answer.Length - 2) / 2);
+        for (var i = 2; i < answer.Length; i += 2)
             letters.Add(ReadLetter(ulong.Parse((string)answer[i]!, NumberStyles.None, CultureInfo.InvariantCulture), (string)answer[i + 1]!));
         return new(true, letters);
     }
@@ -45,9 +62,10 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
     /// <inheritdoc/>
     public async ValueTask<SessionState> ReadSessionAsync(ulong session, CancellationToken cancellation)
     {
-        var stored = await StoreCall.RunAsync(
-            "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, "s:" + Id(session), CommandFlags.DemandMaster), time, cancellation);
-        return stored.IsNull ? default : ReadState((string)stored!);
+        var found = await StoreCall.RunAsync(
+            "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, ["store", "s:" + Id(session)], CommandFlags.DemandMaster), time, cancellation);
+        RequireOurs(found[0]);
+        return found[1].IsNull ? default : ReadState((string)found[1]!);
     }
 
     /// <inheritdoc/>
@@ -85,7 +103,7 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
             "session-note",
             1,
             () => control.EvaluateAsync(
-                scripts.NoteUnfinished, [keys.Sessions, keys.Unfinished(session)], [Id(session), vmo.Value], watch.ReplicasOfStructure),
+                scripts.NoteUnfinished, [keys.Sessions, keys.Unfinished(session), keys.Sessions], [Id(session), vmo.Value, store], watch.ReplicasOfStructure),
             time,
             cancellation);
         if ((int)noted == 0)
@@ -119,7 +137,7 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
             var forgotten = await StoreCall.RunAsync(
                 "session-forget",
                 1,
-                () => control.EvaluateAsync(scripts.ForgetSession, [keys.Sessions, keys.Unfinished(session)], [Id(session)], replicas: 0),
+                () => control.EvaluateAsync(scripts.ForgetSession, [keys.Sessions, keys.Unfinished(session), keys.Sessions], [Id(session), store], replicas: 0),
                 time,
                 cancellation);
             if ((int)forgotten == 0)
@@ -152,6 +170,7 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
                         told[id] = (string)entry.Value!;
                 }
 
+                RequireOurs(await control.Database.HashGetAsync(keys.Sessions, "store", CommandFlags.DemandMaster));
                 return found.ToDictionary(pair => pair.Key, pair => pair.Value with { Description = told.GetValueOrDefault(pair.Key, "") });
             },
             time,
@@ -159,7 +178,14 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
 
     private Task<RedisResult> EvaluateAsync(string operation, StoreScript script, RedisValue[] values, CancellationToken cancellation) =>
         StoreCall.RunAsync(
-            operation, 1, () => control.EvaluateAsync(script, [keys.Sessions], values, watch.ReplicasOfStructure), time, cancellation);
+            operation, 1, () => control.EvaluateAsync(script, [keys.Sessions], [.. values, store], watch.ReplicasOfStructure), time, cancellation);
+
+    // Of a session that another store does not know nobody may believe that it is dead.
+    private void RequireOurs(RedisValue found)
+    {
+        if (found != store)
+            throw new StoreException(VmoStatus.Io, $"this is not the store the silo works on ({store}); what it says of sessions is not believed");
+    }
 
     private static string Id(ulong session) => session.ToString("x", CultureInfo.InvariantCulture);
 

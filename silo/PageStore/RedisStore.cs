@@ -22,8 +22,8 @@ public sealed class RedisStore : IAsyncDisposable
     private RedisStore(StoreConnections connections, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, StoreIdentity identity, TimeProvider time)
     {
         (_connections, _watch, Identity) = (connections, watch, identity);
-        Pages = new RedisPageStore(connections, late, watch, keys, scripts, time);
-        Sessions = new RedisSessionStore(connections.Control, late, watch, keys, scripts, time);
+        Pages = new RedisPageStore(connections, late, watch, keys, scripts, new(connections, identity.Id, keys), time);
+        Sessions = new RedisSessionStore(connections.Control, late, watch, keys, scripts, identity.Id, time);
     }
 
     /// <summary>Records, layers and blobs.</summary>
@@ -37,6 +37,12 @@ public sealed class RedisStore : IAsyncDisposable
 
     /// <summary>Whether all its primaries answered when last asked, within the last two seconds or so.</summary>
     public bool IsReachable => _watch.IsReachable;
+
+    /// <summary>How it is: whether it may be used, and how often its history has changed.</summary>
+    public StoreCondition Condition => _watch.Condition;
+
+    /// <summary>The newest this silo has seen of it.</summary>
+    public StoreSighting Seen => _watch.Seen;
 
     /// <summary>Whether only frees and changes of structure are stored at present.</summary>
     public bool IsNearlyFull => _watch.IsNearlyFull;
@@ -65,10 +71,11 @@ public sealed class RedisStore : IAsyncDisposable
             await PatientlyAsync(() => LoadAsync(connections, scripts), time, cancellation);
             // One id for all tries: a repeat must know its own.
             var fresh = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-            var identity = await PatientlyAsync(() => IdentifyAsync(connections.Control, options, keys, scripts, fresh, time), time, cancellation);
+            var (identity, seen) = await PatientlyAsync(() => IdentifyAsync(connections.Control, options, keys, scripts, fresh, time), time, cancellation);
             var log = loggers.CreateLogger<RedisStore>();
             PageStoreLog.Opened(log, identity.Id, identity.Layout, identity.Durability.ToString(), health.Primaries);
-            return new(connections, new(connections.Commits, connections.CommitsName, log), new(connections.Control, options, health, time, log), keys, scripts, identity, time);
+            return new(
+                connections, new(connections.Commits, connections.CommitsName, log), new(connections.Control, options, keys, seen, health, time, log), keys, scripts, identity, time);
         }
         catch (Exception error)
         {
@@ -150,19 +157,30 @@ public sealed class RedisStore : IAsyncDisposable
         }
     }
 
-    private static async Task<StoreIdentity> IdentifyAsync(
+    // The id stands in two places: with the sessions, where every script of theirs sees it, and with what the store was made with. It is decided
+    // in the first, so a store that has only the second has lost its sessions, and one that has only the first without a heartbeat was left half made.
+    private static async Task<(StoreIdentity Identity, StoreSighting Seen)> IdentifyAsync(
         StoreConnection control, RedisStoreOptions options, StoreKeys keys, StoreScripts scripts, string fresh, TimeProvider time)
     {
         var found = await control.Database.HashGetAllAsync(keys.Store, CommandFlags.DemandMaster);
+        var (id, seen) = await SightAsync(control, keys);
+        if (found.Length == 0 && seen is { Beats: > 0 } || found.Length > 0 && found.FirstOrDefault(field => field.Name == "id").Value is { IsNull: false } stored && stored != id)
+            throw new StoreException(VmoStatus.Io, $"A part of the store is gone: its identity and its sessions do not belong together ({id ?? "none"}). Restore all of it together.");
         // Ours already: an earlier try, whose acknowledgement did not come.
-        if (found.Length == 0 || found.Any(field => field.Name == "id" && field.Value == fresh))
+        var isMade = found.Length > 0 && id != fresh;
+        if (options.Judge?.Invoke(isMade ? seen : null) is { } refusal)
+            throw new StoreException(VmoStatus.Io, refusal);
+        if (!isMade)
         {
+            var told = ToHash(await control.EvaluateAsync(scripts.Identify, [keys.Sessions], ["store", "store", fresh], options.Durability.ReplicaCount));
+            id = (string)told.First(field => field.Name == "store").Value!;
             RedisValue[] fields =
             [
-                "id", fresh, "layout", StoreIdentity.LayoutNow, "limits", Limits.Fingerprint, "durability", options.Durability.ToString(),
+                "id", "id", id, "layout", StoreIdentity.LayoutNow, "limits", Limits.Fingerprint, "durability", options.Durability.ToString(),
                 "created", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture),
             ];
             found = ToHash(await control.EvaluateAsync(scripts.Identify, [keys.Store], fields, options.Durability.ReplicaCount));
+            (_, seen) = await SightAsync(control, keys);
         }
 
         var identity = ReadIdentity(found.ToDictionary(f => (string)f.Name!, f => (string)f.Value!), fresh);
@@ -178,7 +196,14 @@ public sealed class RedisStore : IAsyncDisposable
                 VmoStatus.Io, $"The store's durability is {identity.Durability}, this silo asks for {options.Durability}: all silos must ask for the same.");
         }
 
-        return identity;
+        return (identity, seen ?? StoreSighting.Read(identity.Id, null));
+    }
+
+    private static async Task<(string? Id, StoreSighting? Seen)> SightAsync(StoreConnection control, StoreKeys keys)
+    {
+        var found = await control.Database.HashGetAsync(keys.Sessions, ["store", "beat"], CommandFlags.DemandMaster);
+        var id = (string?)found[0];
+        return (id, id is null ? null : StoreSighting.Read(id, (string?)found[1]));
     }
 
     private static StoreIdentity ReadIdentity(Dictionary<string, string> fields, string fresh)

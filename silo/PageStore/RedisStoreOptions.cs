@@ -39,6 +39,12 @@ public sealed class RedisStoreOptions
     /// </summary>
     public double HighWaterRatio { get; init; } = 0.9;
 
+    /// <summary>
+    /// Judges what was found before anything is written: a sentence that says why the store must not be used, or null. It is given null when the
+    /// store has no identity yet. Without a judge every store will do.
+    /// </summary>
+    public Func<StoreSighting?, string?>? Judge { get; init; }
+
     /// <summary>Whether the store is an <see cref="EmbeddedStore"/>: its answers are waited for longer, as nobody could be asked instead.</summary>
     public bool Embedded { get; init; }
 

@@ -16,6 +16,9 @@ internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyn
     /// <summary>Whether each write asks Garnet to put its log on disk. Set before the first write.</summary>
     public bool IsGarnet { get; set; }
 
+    /// <summary>Whether keys lie on several nodes.</summary>
+    public bool IsCluster => Multiplexer.GetServers().Any(server => server.ServerType == ServerType.Cluster);
+
     /// <summary>The nodes that take writes.</summary>
     public IEnumerable<IServer> Primaries => Multiplexer.GetServers().Where(server => server.IsConnected && !server.IsReplica);
 

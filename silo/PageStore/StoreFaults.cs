@@ -27,6 +27,10 @@ internal static class StoreFaults
     {
         StoreException ours => ours,
         RedisServerException server when IsFull(server) => new(VmoStatus.NoSpace, "The store is full.", error),
+        RedisServerException server when server.Message.StartsWith("OTHERSTORE", StringComparison.Ordinal) =>
+            new(VmoStatus.Io, $"The store refused {operation}: it is not the one this silo works on, or it was emptied.", error),
+        RedisServerException server when server.Message.StartsWith("SETBACK", StringComparison.Ordinal) =>
+            new(VmoStatus.Io, $"The store refused {operation}: it is an old copy of the one this silo works on.", error),
         RedisServerException server => new(VmoStatus.Io, $"The store refused {operation}: {Prefix(server)}.", error),
         RedisCommandException => new(VmoStatus.Io, $"The store has no primary that could take {operation}.", error),
         UnacknowledgedException => new(VmoStatus.Io, error.Message, error),

@@ -8,7 +8,8 @@ namespace VmoCluster.PageStore;
 /// <param name="FullestRatio">Memory in use over maxmemory, of the fullest; 0 where there is no maxmemory.</param>
 /// <param name="ReplicasLeast">Connected replicas of the one that has the fewest.</param>
 /// <param name="EvictingPolicy">A maxmemory policy that throws keys away; null if there is none.</param>
-internal sealed record StoreHealth(int Primaries, double FullestRatio, int ReplicasLeast, string? EvictingPolicy)
+/// <param name="Histories">The replication ids of the primaries: of each its own, and another one after each failover and restart.</param>
+internal sealed record StoreHealth(int Primaries, double FullestRatio, int ReplicasLeast, string? EvictingPolicy, IReadOnlySet<string> Histories)
 {
     public static async Task<StoreHealth> AskAsync(StoreConnection control)
     {
@@ -18,7 +19,8 @@ internal sealed record StoreHealth(int Primaries, double FullestRatio, int Repli
             answers.Length,
             answers.Max(a => (double?)a.FullestRatio) ?? 0,
             answers.Min(a => (int?)a.ReplicasLeast) ?? 0,
-            answers.Select(a => a.EvictingPolicy).FirstOrDefault(p => p is not null));
+            answers.Select(a => a.EvictingPolicy).FirstOrDefault(p => p is not null),
+            answers.SelectMany(a => a.Histories).ToHashSet(StringComparer.Ordinal));
     }
 
     /// <summary>One section of INFO, by name.</summary>
@@ -44,7 +46,7 @@ internal sealed record StoreHealth(int Primaries, double FullestRatio, int Repli
         // Redis does not count the buffers of replicas and of the append-only file against maxmemory.
         var ratio = max == 0 ? 0 : (double)(used - Number(memory, "mem_not_counted_for_evict")) / max;
         var policy = memory.GetValueOrDefault("maxmemory_policy", "noeviction");
-        return new(1, ratio, (int)Number(replication, "connected_slaves"), max == 0 || policy == "noeviction" ? null : policy);
+        return new(1, ratio, (int)Number(replication, "connected_slaves"), max == 0 || policy == "noeviction" ? null : policy, new HashSet<string>(StringComparer.Ordinal) { replication.GetValueOrDefault("master_replid", "") });
     }
 
     private static long Number(Dictionary<string, string> lines, string name) =>

@@ -28,13 +28,17 @@ internal sealed class StoreScript
     /// Redis 7's declaration line, or nothing. A declared script without allow-oom is refused as a whole when Redis is full; an undeclared
     /// one only up to its first write, and UNLINK is a write that may always go first. Garnet knows no declarations and no maxmemory.
     /// </param>
-    public static StoreScript Read(string name, string declaration)
+    /// <param name="isGuarded">Whether guard.lua goes before it: the last key and the last argument are the guard's.</param>
+    public static StoreScript Read(string name, string declaration, bool isGuarded = false) =>
+        new(declaration + (isGuarded ? TextOf("guard") : "") + TextOf(name));
+
+    private static string TextOf(string name)
     {
         var resource = $"{typeof(StoreScript).Namespace}.Scripts.{name}.lua";
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(resource)
             ?? throw new InvalidOperationException($"No script {resource}.");
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        return new(declaration + reader.ReadToEnd());
+        return reader.ReadToEnd();
     }
 
     /// <summary>Sends the call before it returns; the connection's order is the order of these calls.</summary>

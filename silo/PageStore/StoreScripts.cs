@@ -9,25 +9,31 @@ internal sealed class StoreScripts
     {
         var (plain, whenFull) = isGarnet ? ("", "") : ("#!lua\n", "#!lua flags=allow-oom\n");
         Identify = StoreScript.Read("identify", plain);
+        Allocate = StoreScript.Read("allocate", plain, isGuarded: true);
+        Bind = StoreScript.Read("bind", plain, isGuarded: true);
         Commit = StoreScript.Read("commit", plain);
         CommitWhenFull = StoreScript.Read("commit", whenFull);
         Settle = StoreScript.Read("settle", whenFull);
-        Create = StoreScript.Read("create", plain);
+        Create = StoreScript.Read("create", plain, isGuarded: true);
         TakeOver = StoreScript.Read("takeover", whenFull);
         Release = StoreScript.Read("release", whenFull);
         Remove = StoreScript.Read("remove", whenFull);
-        CreatePromised = StoreScript.Read("create", whenFull);
+        CreatePromised = StoreScript.Read("create", whenFull, isGuarded: true);
         DropLayer = StoreScript.Read("drop-layer", whenFull);
         Erase = StoreScript.Read("erase", whenFull);
-        OpenSession = StoreScript.Read("session-open", whenFull);
-        RenewSession = StoreScript.Read("session-renew", whenFull);
-        MarkSession = StoreScript.Read("session-mark", whenFull);
-        SendLetter = StoreScript.Read("session-letter", whenFull);
-        NoteUnfinished = StoreScript.Read("session-note", whenFull);
-        ForgetSession = StoreScript.Read("session-forget", whenFull);
+        OpenSession = StoreScript.Read("session-open", whenFull, isGuarded: true);
+        RenewSession = StoreScript.Read("session-renew", whenFull, isGuarded: true);
+        MarkSession = StoreScript.Read("session-mark", whenFull, isGuarded: true);
+        SendLetter = StoreScript.Read("session-letter", whenFull, isGuarded: true);
+        NoteUnfinished = StoreScript.Read("session-note", whenFull, isGuarded: true);
+        ForgetSession = StoreScript.Read("session-forget", whenFull, isGuarded: true);
     }
 
     public StoreScript Identify { get; }
+
+    public StoreScript Allocate { get; }
+
+    public StoreScript Bind { get; }
 
     public StoreScript Commit { get; }
 
@@ -63,7 +69,7 @@ internal sealed class StoreScripts
 
     public IEnumerable<StoreScript> All =>
     [
-        Identify, Commit, CommitWhenFull, Settle, Create, CreatePromised, TakeOver, Release, Remove, DropLayer, Erase,
+        Identify, Allocate, Bind, Commit, CommitWhenFull, Settle, Create, CreatePromised, TakeOver, Release, Remove, DropLayer, Erase,
         OpenSession, RenewSession, MarkSession, SendLetter, NoteUnfinished, ForgetSession,
     ];
 }

@@ -1,28 +1,39 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+using VmoCluster.Core.Store;
 
 namespace VmoCluster.PageStore;
 
 /// <summary>
-/// Looks at the primaries once a second: do they answer, how full are they, have they replicas. What it says may be a second old; nothing
-/// that must be exact depends on it: a full Redis says so itself, and a replica that has gone makes WAIT fall short.
+/// Looks at the primaries once a second, four times a second while they do not answer: is it still the silo's store, with the past that the silo
+/// has seen; have their histories changed; how full are they, have they replicas. What it says may be a second old, and a round trip.
+/// A full Redis says so itself, and a replica that has gone makes WAIT fall short; what depends on the rest says how.
 /// </summary>
 internal sealed class StoreWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan IntervalInTrouble = TimeSpan.FromMilliseconds(250);
 
     private readonly StoreConnection _control;
     private readonly RedisStoreOptions _options;
+    private readonly StoreKeys _keys;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
     private volatile bool _isReachable = true;
     private volatile bool _isNearlyFull;
     private volatile bool _hasReplicas;
+    private volatile StoreCondition _condition = StoreCondition.Calm;
+    private volatile StoreSighting _seen;
 
-    public StoreWatch(StoreConnection control, RedisStoreOptions options, StoreHealth first, TimeProvider time, ILogger log)
+    // The primaries' histories at the last look that found any, and the last that was told apart from it. Only the loop touches it.
+    private IReadOnlySet<string> _histories;
+    private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public StoreWatch(StoreConnection control, RedisStoreOptions options, StoreKeys keys, StoreSighting seen, StoreHealth first, TimeProvider time, ILogger log)
     {
-        (_control, _options, _log) = (control, options, log);
+        (_control, _options, _keys, _seen, _histories, _log) = (control, options, keys, seen, first.Histories, log);
         Apply(first);
         _loop = RunAsync(new PeriodicTimer(Interval, time));
     }
@@ -31,11 +42,34 @@ internal sealed class StoreWatch : IAsyncDisposable
 
     public bool IsNearlyFull => _isNearlyFull;
 
+    /// <summary>The newest that this silo has seen of its store.</summary>
+    public StoreSighting Seen => _seen;
+
+    public StoreCondition Condition => _condition;
+
+    /// <summary>Done when the condition is another than when this was asked for.</summary>
+    public Task ConditionMoved => Volatile.Read(ref _moved).Task;
+
     /// <summary>How many replicas a change of pages waits for.</summary>
     public int ReplicasOfChange => _options.Durability.ReplicaCount;
 
     /// <summary>How many replicas a change of structure waits for: at least one where there are any.</summary>
     public int ReplicasOfStructure => Math.Max(_options.Durability.ReplicaCount, _hasReplicas ? 1 : 0);
+
+    /// <summary>Throws when nothing of this store may be used at present.</summary>
+    public void RequireOurs()
+    {
+        if (_condition.Refusal is { } refusal)
+            throw new StoreException(VmoStatus.Io, refusal);
+    }
+
+    /// <summary>A renewal has moved the heartbeat to this. One at a time, in the order of the renewals.</summary>
+    public void Saw(string? beat)
+    {
+        var found = StoreSighting.Read(_seen.Id, beat);
+        if (found.At >= _seen.At)
+            _seen = found;
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -52,7 +86,10 @@ internal sealed class StoreWatch : IAsyncDisposable
             {
                 try
                 {
-                    Apply(await StoreHealth.AskAsync(_control));
+                    var (health, identity) = (StoreHealth.AskAsync(_control), IdentityAsync());
+                    await Task.WhenAll(health, identity);
+                    Apply(await health);
+                    Judge(await health, await identity);
                 }
                 catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
                 {
@@ -60,9 +97,13 @@ internal sealed class StoreWatch : IAsyncDisposable
                         PageStoreLog.Unreachable(_log, StoreFaults.Kind(error));
                     _isReachable = false;
                 }
+
+                timer.Period = _isReachable ? Interval : IntervalInTrouble;
             }
         }
     }
+
+    private Task<RedisValue[]> IdentityAsync() => _control.Database.HashGetAsync(_keys.Sessions, ["store", "beat"], CommandFlags.DemandMaster);
 
     private void Apply(StoreHealth health)
     {
@@ -80,5 +121,55 @@ internal sealed class StoreWatch : IAsyncDisposable
         }
 
         _isNearlyFull = isNearlyFull;
+    }
+
+    private void Judge(StoreHealth health, RedisValue[] found)
+    {
+        var refusal = WhyNot((string?)found[0], (string?)found[1]);
+        if (refusal is not null)
+        {
+            if (_condition.Refusal is null)
+                PageStoreLog.Refused(_log, refusal);
+            Move(_condition with { Refusal = refusal });
+            return;
+        }
+
+        if (_condition.Refusal is not null)
+            PageStoreLog.OursAgain(_log, _seen.Id);
+        var lineage = _condition.Lineage;
+        if (HasOtherHistory(health.Histories))
+        {
+            PageStoreLog.OtherHistory(_log, string.Join(", ", _histories), string.Join(", ", health.Histories));
+            (_histories, lineage) = (health.Histories, lineage + 1);
+        }
+
+        Move(new(null, lineage));
+    }
+
+    private string? WhyNot(string? id, string? beat)
+    {
+        if (id is null)
+            return $"this is not the store the silo works on ({_seen.Id}): it has no identity; it was emptied, or a new server answers at its address";
+        if (id != _seen.Id)
+            return $"this is not the store the silo works on ({_seen.Id}): store {id} answers at its address";
+        var behind = StoreSighting.Read(id, beat).Behind(_seen);
+        return behind <= StoreSighting.BehindMax
+            ? null
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"store {id} is {behind.TotalSeconds:F0} s behind what this silo has seen of it, more than {StoreSighting.BehindMax.TotalSeconds:F0} s: an old copy of it answers");
+    }
+
+    // Of one Redis any other set is another primary, also two that take themselves for one. Of a Redis Cluster a node that is not reached at the
+    // moment leaves the set and comes back; there only what was not in it is news.
+    private bool HasOtherHistory(IReadOnlySet<string> histories) =>
+        histories.Count > 0 && (_control.IsCluster ? !histories.IsSubsetOf(_histories) : !histories.SetEquals(_histories));
+
+    private void Move(StoreCondition next)
+    {
+        if (next == _condition)
+            return;
+        _condition = next;
+        Interlocked.Exchange(ref _moved, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
     }
 }

@@ -32,6 +32,12 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
 
     public Dictionary<string, int> Calls { get; } = [];
 
+    /// <summary>How the store is; a test says so.</summary>
+    public StoreCondition Condition { get; set; } = StoreCondition.Calm;
+
+    /// <summary>Sets a session's counter back, as a failover to a replica that was behind does.</summary>
+    public void SetBack(ulong session, ulong counter) => _sessions[session] = _sessions[session] with { Counter = counter };
+
     public void Put(Koid vmo, Owner owner) => _owners[vmo] = owner;
 
     public void Bury(Koid vmo)

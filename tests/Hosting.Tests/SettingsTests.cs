@@ -107,6 +107,8 @@ public sealed class SettingsTests
     [InlineData("--store-memory", "1MiB")]
     [InlineData("--durability", "replicas:0")]
     [InlineData("--durability", "always")]
+    [InlineData("--accept-store", "old")]
+    [InlineData("--accept-store", "0123")]
     [InlineData("--log-level", "3")]
     [InlineData("--log-level", "loud")]
     [InlineData("--trace-ratio", "1.1")]

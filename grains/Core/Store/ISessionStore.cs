@@ -39,6 +39,14 @@ public sealed record Renewal(bool IsAlive, IReadOnlyList<Letter> Letters);
 /// </summary>
 public interface ISessionStore
 {
+    /// <summary>How the store is, as of the last look at it.</summary>
+    StoreCondition Condition => StoreCondition.Calm;
+
+    /// <summary>Done when <see cref="Condition"/> is another than when this was asked for.</summary>
+    Task ConditionMoved => Never;
+
+    private static readonly Task Never = new TaskCompletionSource().Task;
+
     /// <summary>Opens a session under an id never used before; its counter begins at 1. The description is for people.</summary>
     ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation);
 

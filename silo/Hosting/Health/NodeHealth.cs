@@ -20,6 +20,7 @@ public sealed class NodeHealth(NodeStore store, SiloSession session, ILocalSiloD
         lifetime.ApplicationStopping.IsCancellationRequested ? "the node is leaving"
         : !IsStarted ? "the node has not joined its cluster"
         : !store.Redis.IsReachable ? "the store does not answer"
+        : store.Redis.Condition.Refusal is { } refusal ? refusal
         : !session.IsValid(session.Id) ? "the node's session is not valid"
         : null;
 

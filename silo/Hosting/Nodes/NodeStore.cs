@@ -10,14 +10,17 @@ namespace VmoCluster.Hosting.Nodes;
 /// The store a node works on: Redis, or the embedded one in the data folder. Opened before anything else of the node, because nothing makes
 /// sense without it; closed after everything else.
 /// </summary>
-public sealed class NodeStore : IAsyncDisposable
+public sealed partial class NodeStore : IAsyncDisposable
 {
     private readonly EmbeddedStore? _embedded;
 
-    private NodeStore(RedisStore redis, EmbeddedStore? embedded) => (Redis, _embedded) = (redis, embedded);
+    private NodeStore(RedisStore redis, StoreMemory memory, EmbeddedStore? embedded) => (Redis, Memory, _embedded) = (redis, memory, embedded);
 
     /// <summary>The connections and the two contracts.</summary>
     public RedisStore Redis { get; }
+
+    /// <summary>What the data folder remembers of it.</summary>
+    public StoreMemory Memory { get; }
 
     /// <summary>Whether no other process can use this store while this one lives.</summary>
     public bool IsOurs => _embedded is not null;
@@ -32,6 +35,7 @@ public sealed class NodeStore : IAsyncDisposable
         RedisStore? redis = null;
         try
         {
+            var memory = StoreMemory.Read(options);
             redis = await RedisStore.OpenAsync(
                 new()
                 {
@@ -42,18 +46,21 @@ public sealed class NodeStore : IAsyncDisposable
                     KeyPrefix = options.Prefix,
                     Durability = options.Durability,
                     Embedded = embedded is not null,
+                    Judge = memory.Judge,
                     IsDiskNearlyFull = embedded is null ? null : embedded.IsDiskNearlyFull,
                 },
                 loggers,
                 time,
                 cancellation);
-            if (options.StoreId is { } expected && !string.Equals(expected, redis.Identity.Id, StringComparison.OrdinalIgnoreCase))
+            if (memory.Behind(redis.Seen) is { } behind)
             {
-                throw new StartupException(
-                    $"--store-id {expected}: this store's id is {redis.Identity.Id}. It is another Redis, or its data is gone; nothing was changed but a new store's identity.");
+                LogBehind(loggers.CreateLogger<NodeStore>(), redis.Identity.Id, behind.TotalSeconds);
+                HostingTelemetry.SetBack(behind);
             }
 
-            return new(redis, embedded);
+            // Before the first answer is given: from here on another store is refused.
+            Keep(memory, redis.Seen, options);
+            return new(redis, memory, embedded);
         }
         catch (Exception failure)
         {
@@ -76,6 +83,21 @@ public sealed class NodeStore : IAsyncDisposable
             throw;
         }
     }
+
+    private static void Keep(StoreMemory memory, StoreSighting seen, VmoNodeOptions options)
+    {
+        try
+        {
+            memory.Keep(seen);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"--data {options.Data}: what is seen of the store cannot be written there: {failure.Message}", failure);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "Store {Id} is {Seconds:F1} s behind what this node has seen of it: what was acknowledged in that time may be gone.")]
+    private static partial void LogBehind(ILogger logger, string id, double seconds);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

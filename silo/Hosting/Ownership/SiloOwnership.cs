@@ -45,6 +45,11 @@ internal sealed partial class SiloOwnership(
     /// <inheritdoc/>
     public async ValueTask<Acquisition> AcquireAsync(Koid vmo, IOwningActivation activation, CancellationToken cancellation)
     {
+        if (sessions.Condition.Refusal is { } refusal)
+        {
+            throw new StoreException(VmoStatus.Io, refusal);
+        }
+
         var mine = session.Id;
         if (mine == 0 || !session.IsValid(mine))
         {

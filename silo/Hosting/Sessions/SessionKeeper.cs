@@ -18,6 +18,10 @@ namespace VmoCluster.Hosting.Sessions;
 /// A lease that ran out is not a lost session: nothing is answered while it is over, but as long as the store says the session is alive,
 /// nobody has taken anything of it, and the next renewal lets it go on (decisions/0001).
 /// </para>
+/// <para>
+/// A session also ends with the primary it was held at: after a failover or a restart of the store, what this silo has in memory may be what the
+/// store has lost. It lets all of it go by losing its session, and every VMO is loaded anew at its next call (decisions/0005).
+/// </para>
 /// </summary>
 internal sealed partial class SessionKeeper(
     ISessionStore store, SiloSession session, ILetterDuty duty, SessionKeeperOptions options, TimeProvider time, ILogger<SessionKeeper> logger)
@@ -36,6 +40,12 @@ internal sealed partial class SessionKeeper(
     private ulong _id;
     private ulong _counter;
     private ulong _acked;
+
+    // The store's lineage before the session was opened.
+    private long _lineage;
+
+    // Told once, until the next answer.
+    private bool _isToldUnanswered;
 
     // Set when a renewal was not answered: the counter may have moved or not.
     private bool _isUnsure;
@@ -82,8 +92,23 @@ internal sealed partial class SessionKeeper(
     internal async Task<TimeSpan> TurnAsync(CancellationToken cancellation)
     {
         var begun = time.GetTimestamp();
+        var condition = store.Condition;
+        if (condition.Refusal is not null)
+        {
+            // Nothing is answered, and nothing said in this store. The session may live on in ours: its next renewal there will tell.
+            session.Suspend();
+            _isUnsure = _id != 0;
+            return Renew;
+        }
+
         try
         {
+            if (_id != 0 && condition.Lineage != _lineage)
+            {
+                HostingTelemetry.HistoriesChanged.Add(1);
+                await LoseAsync("another primary answers, or the same restarted: all VMOs are taken anew");
+            }
+
             if (_toBury != 0)
             {
                 await BuryAsync(cancellation);
@@ -92,6 +117,7 @@ internal sealed partial class SessionKeeper(
             if (_id == 0)
             {
                 await OpenAsync(cancellation);
+                _isToldUnanswered = false;
                 return Renew;
             }
 
@@ -100,13 +126,20 @@ internal sealed partial class SessionKeeper(
                 return TimeSpan.Zero;
             }
 
-            return await RenewAsync(cancellation) ? Max(Renew - time.GetElapsedTime(begun), TimeSpan.Zero) : TimeSpan.Zero;
+            var isDone = await RenewAsync(cancellation);
+            _isToldUnanswered = false;
+            return isDone ? Max(Renew - time.GetElapsedTime(begun), TimeSpan.Zero) : TimeSpan.Zero;
         }
         catch (StoreException failure)
         {
             _isUnsure = _id != 0;
             HostingTelemetry.Renewals.Add(1, new KeyValuePair<string, object?>("vmo.outcome", "unanswered"));
-            LogUnanswered(session.Left.TotalSeconds, failure.Message);
+            if (!_isToldUnanswered)
+            {
+                LogUnanswered(session.Left.TotalSeconds, failure.Message);
+            }
+
+            _isToldUnanswered = true;
             return Again;
         }
     }
@@ -115,12 +148,16 @@ internal sealed partial class SessionKeeper(
 
     private async Task LoopAsync()
     {
-        var rest = Renew;
+        var (rest, moved) = (Renew, store.ConditionMoved);
         while (!_stopping.IsCancellationRequested)
         {
             try
             {
-                await Task.Delay(rest, time, _stopping.Token);
+                await Task.WhenAny(Task.Delay(rest, time, _stopping.Token), moved);
+                _stopping.Token.ThrowIfCancellationRequested();
+
+                // Asked for before the condition is read, so that no move is missed.
+                moved = store.ConditionMoved;
                 rest = await TurnAsync(_stopping.Token);
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -139,11 +176,11 @@ internal sealed partial class SessionKeeper(
     {
         // Random, so that no two are ever the same and nobody need ask the store for one. 0 stands for no session.
         var id = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
-        var sentAt = time.GetTimestamp();
+        var (sentAt, lineage) = (time.GetTimestamp(), store.Condition.Lineage);
 
         // When this is not answered, the id may stand in the store; nobody uses it, and the watchers mark it dead in time.
         await store.OpenSessionAsync(id, options.Description, cancellation);
-        (_id, _counter, _acked, _isUnsure) = (id, 1, 0, false);
+        (_id, _counter, _acked, _isUnsure, _lineage) = (id, 1, 0, false, lineage);
         session.Begin(id, sentAt);
         LogOpened(id);
     }
@@ -181,6 +218,16 @@ internal sealed partial class SessionKeeper(
         {
             HostingTelemetry.Renewals.Add(1, new KeyValuePair<string, object?>("vmo.outcome", "lost"));
             await LoseAsync(state.Exists ? "others marked it dead" : "the store does not know it");
+            return false;
+        }
+
+        if (state.Counter < _counter)
+        {
+            // Only forward, and never behind an answer: the store has lost renewals, and with them whatever else it did in that time.
+            var lost = TimeSpan.FromMilliseconds((double)(_counter - state.Counter) * Limits.SessionRenewMs);
+            HostingTelemetry.SetBack(lost);
+            LogSetBack(lost.TotalSeconds);
+            await LoseAsync("the store was set back: all VMOs are taken anew");
             return false;
         }
 
@@ -260,6 +307,9 @@ internal sealed partial class SessionKeeper(
 
     [LoggerMessage(LogLevel.Warning, "The store did not answer for the session; {Left:F1} s of the lease are left. {Message}")]
     private partial void LogUnanswered(double left, string message);
+
+    [LoggerMessage(LogLevel.Warning, "The store has lost about {Seconds:F0} s of its past: what was acknowledged in that time may be gone.")]
+    private partial void LogSetBack(double seconds);
 
     [LoggerMessage(LogLevel.Error, "{Count} letters were not done. The session is given up instead.")]
     private partial void LogLetterFailed(int count, Exception failure);

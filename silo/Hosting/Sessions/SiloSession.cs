@@ -44,6 +44,15 @@ public sealed class SiloSession(TimeProvider time) : ISiloSession
         }
     }
 
+    /// <summary>Ends the lease at once, for as long as nothing extends it: the session may still be alive.</summary>
+    internal void Suspend()
+    {
+        if (_term is { } term)
+        {
+            Volatile.Write(ref term.Until, long.MinValue);
+        }
+    }
+
     /// <summary>Ends the lease at once and for good. Whoever asks after this returns is told no.</summary>
     internal void End()
     {

@@ -30,6 +30,11 @@ internal static class NodeSettings
             return isGood ? null : "must be primary or replicas:N with N from 1 to 5";
         }),
         new("StoreId", "--store-id", "ID", "refuse every store but this", Text((o, v) => o.StoreId = v)),
+        new("AcceptStore", "--accept-store", "ID", "take this store (new: an emptied one) although DIR remembers another or a later one; for one start", (o, v) =>
+        {
+            o.AcceptStore = v.ToLowerInvariant();
+            return o.AcceptStore == "new" || (v.Length == 32 && v.All(char.IsAsciiHexDigit)) ? null : "must be a store's id, 32 hexadecimal digits, or new";
+        }),
         new("Listen", "--listen", "HOST:PORT", "gRPC, HTTP/2 without TLS (127.0.0.1:7070)", EndPointOf((o, v) => o.Listen = v)),
         new("Http", "--http", "HOST:PORT", "metrics and health, HTTP/1.1 (127.0.0.1:7071)", EndPointOf((o, v) => o.Http = v)),
         new("Address", "--address", "IP", "address under which other silos reach this one (127.0.0.1)", (o, v) =>

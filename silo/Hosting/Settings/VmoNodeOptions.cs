@@ -40,6 +40,12 @@ public sealed class VmoNodeOptions
     /// <summary>The id of the store this node may use, as told by a node's start; any other is refused. Default: whatever is found.</summary>
     public string? StoreId { get; set; }
 
+    /// <summary>
+    /// The id of a store this node takes although its data folder remembers another one, or a later state of it; <c>new</c> for one without identity,
+    /// that was emptied. For one start. Default: none is taken.
+    /// </summary>
+    public string? AcceptStore { get; set; }
+
     /// <summary>Where gRPC listens: HTTP/2 without TLS. Default 127.0.0.1:7070; port 0 is a free one.</summary>
     public IPEndPoint Listen { get; set; } = new(IPAddress.Loopback, 7070);
 

@@ -112,7 +112,7 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
                 left.Add(((string)key!)[Options.KeyPrefix.Length..]);
         }
 
-        Assert.Equal(["koids", "store", $"{{{vmo}}}:t"], left.Order(StringComparer.Ordinal));
+        Assert.Equal(["koids", "store", $"{{{vmo}}}:t", "{sessions}"], left.Order(StringComparer.Ordinal));
     }
 
     private static byte[] Noise(int length, int seed = 1)

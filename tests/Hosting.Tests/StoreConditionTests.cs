@@ -1,0 +1,89 @@
+using VmoCluster.Core.Store;
+using Xunit;
+
+namespace VmoCluster.Hosting.Tests;
+
+/// <summary>What a silo does when its store is another, has another history, or was set back.</summary>
+public sealed class StoreConditionTests
+{
+    private static readonly Koid Vmo = new(7);
+    private readonly MemoryStore _store = new();
+
+    public StoreConditionTests() => _store.Put(Vmo, default);
+
+    [Fact]
+    public async Task Another_history_of_the_store_costs_the_session_and_every_VMO_is_taken_anew()
+    {
+        var (silo, activation) = await OwningAsync();
+        var (first, before) = (silo.Session.Id, _store.Owners[Vmo]);
+        _store.Condition = new(null, 1);
+
+        await silo.RenewAsync();
+        Assert.False(silo.Session.IsValid(first));
+        Assert.True(activation.HasGivenUp);
+        Assert.True(_store.Sessions[first].IsDead);
+        Assert.True(silo.IsValid);
+        var again = await silo.AcquireAsync(Vmo, new TestActivation());
+        Assert.Equal((AcquireKind.Acquired, before.Epoch + 1), (again.Kind, again.Owner.Epoch));
+
+        // Once a change.
+        var second = silo.Session.Id;
+        await silo.RenewAsync();
+        Assert.Equal(second, silo.Session.Id);
+    }
+
+    [Fact]
+    public async Task A_store_that_has_lost_renewals_costs_the_session()
+    {
+        var (silo, activation) = await OwningAsync();
+        var first = silo.Session.Id;
+        await silo.RenewAsync();
+        await silo.RenewAsync();
+        _store.SetBack(first, 1);
+
+        await silo.RenewAsync();
+        Assert.False(silo.Session.IsValid(first));
+        Assert.True(activation.HasGivenUp);
+        await silo.RenewAsync();
+        Assert.True(silo.IsValid);
+    }
+
+    [Fact]
+    public async Task While_the_store_is_refused_nothing_is_served_nothing_is_said_to_it_and_the_session_goes_on_afterwards()
+    {
+        var (silo, activation) = await OwningAsync();
+        var (first, calls) = (silo.Session.Id, _store.Calls.Values.Sum());
+        _store.Condition = new("it was emptied", 0);
+
+        await silo.RenewAsync();
+        Assert.False(silo.IsValid);
+        var refused = await Assert.ThrowsAsync<StoreException>(async () => await silo.AcquireAsync(new(8), new TestActivation()));
+        Assert.Equal((VmoStatus.Io, "it was emptied"), (refused.Status, refused.Message));
+        Assert.Equal(calls, _store.Calls.Values.Sum());
+
+        _store.Condition = new(null, 0);
+        await silo.RenewAsync();
+        Assert.True(silo.Session.IsValid(first));
+        Assert.False(activation.HasGivenUp);
+    }
+
+    [Fact]
+    public async Task A_session_is_opened_only_in_the_silos_own_store()
+    {
+        _store.Condition = new("it was emptied", 0);
+        var silo = await TestSilo.StartAsync(_store);
+        Assert.Empty(_store.Sessions);
+        _store.Condition = new(null, 3);
+        await silo.RenewAsync();
+        Assert.True(silo.IsValid);
+        await silo.RenewAsync();
+        Assert.Single(_store.Sessions);
+    }
+
+    private async Task<(TestSilo Silo, TestActivation Activation)> OwningAsync()
+    {
+        var (silo, activation) = (await TestSilo.StartAsync(_store), new TestActivation());
+        Assert.Equal(AcquireKind.Acquired, (await silo.AcquireAsync(Vmo, activation)).Kind);
+        return (silo, activation);
+    }
+}
