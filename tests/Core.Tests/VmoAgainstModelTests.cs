@@ -140,6 +140,11 @@ public class VmoAgainstModelTests
         Assert.Equal(model.Present(), Lookup(vmo, model.Size));
         if (unknownPercent == 0)
             Assert.True(vmo.Store.Blobs.Values.Sum(blob => (long)blob.Length) <= (2 * stored.Count + 63 + 256) * (long)(Page + 32), "dead pages are kept");
+
+        Assert.True(vmo.Call(new CloseCall(vmo.Head(vmo.Secret, vmo.NextRequest()))).Outcome.IsOk);
+        vmo.Settle();
+        Assert.True(vmo.Store.IsErased);
+        Assert.Empty(vmo.Store.Blobs);
     }
 
     private static void Do(SimVmo vmo, ModelVmo model, Act act)

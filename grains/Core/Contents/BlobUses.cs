@@ -19,6 +19,9 @@ public sealed class BlobUses
 
     public IEnumerable<BlobId> Blobs => _uses.Keys;
 
+    /// <summary>Pages of all of them, dead ones included.</summary>
+    public ulong Pages => (ulong)_uses.Values.Sum(use => (long)use.Total);
+
     /// <summary>A new blob, all of whose pages are named.</summary>
     public void Add(BlobId blob, int pages) => Set(blob, ((byte)pages, (byte)pages));
 

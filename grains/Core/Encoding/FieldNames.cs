@@ -18,6 +18,7 @@ public static class FieldNames
     public static ReadOnlyMemory<byte> Count { get; } = "count"u8.ToArray();
     public static ReadOnlyMemory<byte> Blob { get; } = "blob"u8.ToArray();
     public static ReadOnlyMemory<byte> Garbage { get; } = "gc"u8.ToArray();
+    public static ReadOnlyMemory<byte> Doubtful { get; } = "doubt"u8.ToArray();
 
     public static ReadOnlyMemory<byte> Below { get; } = "below"u8.ToArray();
     public static ReadOnlyMemory<byte> Lineage { get; } = "anc"u8.ToArray();

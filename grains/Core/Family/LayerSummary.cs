@@ -19,7 +19,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 {
     /// <summary>The fields to load.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
-        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Folded, FieldNames.Left, FieldNames.Lineage];
+        [FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Below, FieldNames.Frozen, FieldNames.Next, FieldNames.Blob, FieldNames.Garbage, FieldNames.Doubtful, FieldNames.Folded, FieldNames.Left, FieldNames.Lineage];
 
     /// <summary>Bytes of pages that stand in blobs of this layer.</summary>
     public ulong StoredBytes => Counts.Stored * Limits.PageBytes;
@@ -38,6 +38,9 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
 
     /// <summary>Blobs that no slot names any more and that may still stand in the store.</summary>
     public IReadOnlyList<BlobId> Garbage { get; private init; } = [];
+
+    /// <summary>Blobs that perhaps no slot names any more: nobody has counted.</summary>
+    public IReadOnlyList<BlobId> Doubtful { get; private init; } = [];
 
     /// <summary>Who wrote the layer's last blob, and the counter of that activation's next; zero if there was none.</summary>
     public BlobId NextBlob { get; private init; }
@@ -88,6 +91,7 @@ public sealed record LayerSummary(LayerId Id, ulong Seq, ulong Size, LayerCounts
             !Value(FieldNames.Frozen).IsEmpty, Value(FieldNames.Next) is { Length: 4 } next ? BinaryPrimitives.ReadUInt32LittleEndian(next) : 0)
         {
             Garbage = LayerHead.DecodeBlobs(Value(FieldNames.Garbage)),
+            Doubtful = LayerHead.DecodeBlobs(Value(FieldNames.Doubtful)),
             NextBlob = LayerHead.DecodeBlobCounter(Value(FieldNames.Blob)),
             ContentSize = contentSize,
             Low = low,

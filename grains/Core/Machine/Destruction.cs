@@ -143,7 +143,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         if (!_isTopListed)
         {
             _isTopListed = true;
-            foreach (var blob in state.Layer.Uses.Blobs.Concat(state.Layer.Dead).Distinct())
+            foreach (var blob in state.Layer.Uses.Blobs.Concat(state.Layer.Dead).Concat(state.Layer.Doubtful).Distinct())
                 _blobs.Enqueue(blob);
         }
 

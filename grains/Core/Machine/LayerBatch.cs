@@ -53,8 +53,11 @@ internal sealed class LayerBatch
     private readonly HashSet<ulong> _rewritten = [];
     private List<Run> _runs;
     private readonly List<BlobId> _dead = [];
+    private readonly List<BlobId> _doubtful = [];
+    private List<BlobId>? _doubtfulStored;
     private PageRange? _clearedByRun;
     private PageRange? _bulk;
+    private readonly LayerCounts _countsBefore;
     private LayerCounts _counts;
     private ulong _size;
     private ulong _low;
@@ -70,7 +73,7 @@ internal sealed class LayerBatch
         var layer = state.Layer;
         (_layer, _sight, _cache, _record, _nonce, _now) = (layer, state.Sight, state.Cache, state.Record, state.Owner.Nonce, state.Now);
         _runs = [.. layer.Map.Runs];
-        _counts = layer.Counts;
+        _counts = _countsBefore = layer.Counts;
         _size = layer.Size;
         _low = layer.Low;
         _contentSize = layer.ContentSize;
@@ -476,6 +479,12 @@ internal sealed class LayerBatch
         if (_blobs.Count > 0)
             fields.Add(new(FieldNames.Blob, LayerHead.EncodeBlobCounter(_nonce, _nextBlob)));
         fields.Add(new(FieldNames.Garbage, LayerHead.EncodeBlobs([.. _layer.Dead, .. _dead])));
+        if (_doubtful.Count > 0 || _layer.IsDoubtfulStale)
+        {
+            _doubtfulStored = [.. _layer.Doubtful, .. _doubtful];
+            fields.Add(new(FieldNames.Doubtful, LayerHead.EncodeBlobs(_doubtfulStored)));
+        }
+
         fields.Add(new(FieldNames.Event, Events.Encode(Version, string.Join(',', _calls.Select(call => $"{call.Key}={call.Value}")))));
         if (_answered.Count > 0)
         {
@@ -527,6 +536,8 @@ internal sealed class LayerBatch
         foreach (var number in _rewritten)
             MarkStored(number, map.LeafAt(number) is null);
         map.SetRuns(_runs);
+        // A count of the whole layer while the commit was in flight has found garbage: that stays found.
+        _counts = _counts with { BlobPages = _counts.BlobPages - (_countsBefore.BlobPages - _layer.Counts.BlobPages) };
         (_layer.Size, _layer.ContentSize, _layer.Low, _layer.Counts, _layer.NextBlob) = (_size, _contentSize, _low, _counts, _nextBlob);
         _layer.Dead.AddRange(_dead);
         foreach (var (blob, pages) in _blobs)
@@ -541,6 +552,11 @@ internal sealed class LayerBatch
             }
         }
 
+        // Once the layer is counted there is no doubt; what became of these was seen right above.
+        if (!_layer.Uses.IsComplete)
+            _layer.Doubtful.UnionWith(_doubtful);
+        if (_doubtfulStored is { } stored)
+            _layer.IsDoubtfulStale = _layer.Uses.IsComplete && stored.Count > 0;
         foreach (var key in _replaced)
             cache.Remove(key);
         foreach (var (key, image) in _stored)
@@ -723,6 +739,10 @@ internal sealed class LayerBatch
             {
                 _dead.Add(blob);
                 _counts = _counts with { BlobPages = _counts.BlobPages - (isKnown ? (ulong)total : 1ul) };
+            }
+            else if (!isKnown && !_layer.Doubtful.Contains(blob))
+            {
+                _doubtful.Add(blob);
             }
         }
     }

@@ -52,6 +52,16 @@ internal sealed class LayerHead
     /// <summary>Blobs that no slot names and that may still stand in the store; the stored list when it says the same.</summary>
     public List<BlobId> Dead { get; set; } = [];
     public BlobUses Uses { get; } = new();
+
+    /// <summary>
+    /// Blobs of owners before that have lost a page while nobody knew how many slots still name them: each may be garbage. A count of the whole
+    /// layer tells, and empties this. The stored list says the same, or more (<see cref="IsDoubtfulStale"/>).
+    /// </summary>
+    public HashSet<BlobId> Doubtful { get; } = [];
+
+    /// <summary>The stored list says more: the next commit writes it anew.</summary>
+    public bool IsDoubtfulStale { get; set; }
+
     public RequestRing Ring { get; private init; } = new();
 
     /// <summary>Leaves whose stored form has slots that a clearing run has killed.</summary>
@@ -88,7 +98,7 @@ internal sealed class LayerHead
     /// <summary>The fields of the head, which is all that is loaded when a VMO is opened.</summary>
     public static IReadOnlyList<ReadOnlyMemory<byte>> Names { get; } =
     [
-        FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Blob, FieldNames.Garbage, FieldNames.Below, FieldNames.Next, FieldNames.Lineage,
+        FieldNames.Size, FieldNames.Runs, FieldNames.Count, FieldNames.Blob, FieldNames.Garbage, FieldNames.Doubtful, FieldNames.Below, FieldNames.Next, FieldNames.Lineage,
         .. Enumerable.Range(0, RequestRing.SlotCount).Select(slot => FieldNames.Ring((uint)slot)),
     ];
 
@@ -114,6 +124,7 @@ internal sealed class LayerHead
         layer.Counts = LayerCounts.Decode(Value(FieldNames.Count));
         layer.IsUntouched = Value(FieldNames.Count).IsEmpty && layer.Map.Runs.Count == 0;
         layer.Dead = DecodeBlobs(Value(FieldNames.Garbage));
+        layer.Doubtful.UnionWith(DecodeBlobs(Value(FieldNames.Doubtful)));
         foreach (var field in stored.Fields)
         {
             if (FieldNames.TryReadNumbered((byte)'q', field.Name.Span, out var slot))
@@ -237,24 +248,20 @@ internal sealed class LayerHead
             : new(reader.UInt32(), checked((uint)reader.Varint()));
     }
 
-    // The owner before may have written the blobs of one commit that never came. Its counters ran on from the one stored, by at most the
-    // blobs of one commit: only we, a later owner, know that nothing will ever name them.
+    // The owners before may have written the blobs of a commit that never came, whose counters ran on from the one stored: only we, a later
+    // owner, know that nothing will ever name them. Whoever committed last may have done so, and whoever owned it last, without a commit or unlink of its own.
     private void AddWrittenAhead(Owner previous, ReadOnlySpan<byte> stored)
     {
-        if (previous.Nonce == 0)
-            return;
-        var first = 1u;
-        if (!stored.IsEmpty)
-        {
-            var reader = new FieldReader(stored);
-            reader.Byte();
-            var nonce = reader.UInt32();
-            var next = checked((uint)reader.Varint());
-            if (nonce == previous.Nonce)
-                first = next;
-        }
+        var last = DecodeBlobCounter(stored);
+        if (last.Nonce != 0)
+            AddNames(last.Nonce, last.Counter);
+        if (previous.Nonce != 0 && previous.Nonce != last.Nonce)
+            AddNames(previous.Nonce, 1);
+    }
 
+    private void AddNames(uint nonce, uint first)
+    {
         for (var i = 0u; i < LayerBatch.BlobsMax; i++)
-            Dead.Add(new(previous.Nonce, first + i));
+            Dead.Add(new(nonce, first + i));
     }
 }

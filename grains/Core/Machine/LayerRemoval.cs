@@ -56,7 +56,7 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
         }
 
         _head = LayerSummary.Decode(layer, found);
-        foreach (var blob in _head.Garbage.Concat(_head.WrittenAhead))
+        foreach (var blob in _head.Garbage.Concat(_head.WrittenAhead).Concat(_head.Doubtful))
             _blobs.Enqueue(blob);
         Advance();
     }

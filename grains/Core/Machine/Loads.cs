@@ -191,9 +191,10 @@ internal sealed class Loads(MachineState state)
             var map = state.Layer.Map;
             map.PutScanned(input.Fields, map.KnownExtents());
             map.Complete();
+            var killed = new HashSet<BlobId>();
             foreach (var field in input.Fields)
-                NoteStored(field);
-            Recount();
+                NoteStored(field, killed);
+            Recount(killed);
         }
 
         var waiters = _scan.ToList();
@@ -202,7 +203,7 @@ internal sealed class Loads(MachineState state)
     }
 
     // A leaf whose stored form is older than a clearing run over it, or empty, is work for the upkeep.
-    private void NoteStored(StoreField field)
+    private void NoteStored(StoreField field, HashSet<BlobId> killed)
     {
         if (!FieldNames.TryReadLeaf(field.Name.Span, out var number))
             return;
@@ -210,12 +211,17 @@ internal sealed class Loads(MachineState state)
         if (field.Value.IsEmpty && state.Layer.Map.LeafAt(number) is null)
             state.Layer.Marks.Add(number);
         else if (state.Layer.Map.Runs.Any(run => run.IsClearing && run.Range.Overlaps(pages)))
+        {
             state.Layer.DirtyInStore.Add(number);
+            // Nothing else names what only its dead slots name.
+            if (LeafCodec.Decode(field.Value.Span) is { } leaf)
+                killed.UnionWith(Enumerable.Range(0, Limits.LeafPages).Select(i => leaf[i]).Where(slot => slot.IsStored).Select(slot => slot.Blob));
+        }
     }
 
-    private void Recount()
+    private void Recount(HashSet<BlobId> doubtful)
     {
-        var uses = state.Layer.Uses;
+        var (layer, uses) = (state.Layer, state.Layer.Uses);
         uses.Clear();
         foreach (var (_, leaf) in state.Layer.Map.LeavesIn(new(new(0), Limits.SizeBytesMax / Limits.PageBytes)))
         {
@@ -227,6 +233,14 @@ internal sealed class Loads(MachineState state)
         }
 
         uses.IsComplete = true;
+        // Known now: whoever loses a page from here on knows how many are left.
+        doubtful.UnionWith(layer.Doubtful);
+        doubtful.ExceptWith(uses.Blobs);
+        doubtful.ExceptWith(layer.Dead);
+        layer.Dead.AddRange(doubtful);
+        layer.IsDoubtfulStale |= layer.Doubtful.Count > 0;
+        layer.Doubtful.Clear();
+        layer.Counts = layer.Counts with { BlobPages = uses.Pages };
     }
 
     private static (ulong Home, uint Number, uint Nonce, uint Counter, byte Index) PlaceOf(in PageKey key) =>

@@ -19,6 +19,12 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
     /// <summary>Dead pages below which a layer that is not wholly in memory is left alone.</summary>
     private const ulong GarbagePagesMin = 256;
 
+    /// <summary>Blobs that may be garbage above which a layer is counted whatever its size.</summary>
+    private const int DoubtsMax = 64;
+
+    /// <summary>Pages of a layer that is counted in a quiet moment, for a single one.</summary>
+    private const ulong CheapPagesMax = 4096;
+
     private long _lastChangeMs;
     private bool _isLeavesKnown;
     private bool _isBusy;
@@ -53,7 +59,7 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
         var layer = state.Layer;
         if (layer.Map.Runs.Any(run => run.IsClearing))
             CleanRuns();
-        else if (!layer.Uses.IsComplete && IsWasteful)
+        else if (!layer.Uses.IsComplete && (IsWasteful || IsDoubting))
             Wait(loads.NeedAll);
         else if ((IsQuiet || IsWasteful) && Repack())
             return;
@@ -62,6 +68,9 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
     }
 
     private bool IsWasteful => state.Layer.Counts.BlobPages - state.Layer.Counts.Stored > Math.Max(GarbagePagesMin, state.Layer.Counts.Stored / 2);
+
+    // What was lost is counted soon where that is cheap, and later where it would be a long scan for little.
+    private bool IsDoubting => state.Layer.Doubtful.Count >= (state.Layer.Counts.Stored <= CheapPagesMax ? (IsQuiet ? 1 : DoubtsMax) : DoubtsMax);
 
     private bool IsQuiet => state.Now.MonotonicMs - _lastChangeMs >= QuietMs;
 

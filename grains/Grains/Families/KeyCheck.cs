@@ -86,14 +86,14 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         }
     }
 
-    // Known garbage is unlinked by the owner; what an owner writes ahead of a commit is named by it, or unlinked by the owner or the next one.
+    // Known garbage is unlinked by the owner; what is doubtful, when somebody has counted; what an owner writes ahead of a commit is named by it, or unlinked by the owner or the next one.
     // A dying VMO frees blob by blob.
     private static bool IsExcused(Home home, LayerSummary layer, BlobId blob)
     {
         var member = home.Member!;
         if (member.IsDying && !(member.Uses(layer.Id.Number) || member.Record.Users.ContainsKey(layer.Id.Number)))
             return true;
-        if (layer.Garbage.Contains(blob))
+        if (layer.Garbage.Contains(blob) || layer.Doubtful.Contains(blob))
             return true;
         if (layer != member.Top)
             return layer.WrittenAhead.Contains(blob);

@@ -16,6 +16,11 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
     // Longer than a renewal may take, and shorter than anybody waits for the session's death.
     private static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(Limits.SessionRenewMs * 5 / 2);
 
+    // A look that comes later than this after the one before says nothing of the time between: nobody could renew, or this silo stood still.
+    private static readonly TimeSpan Blind = TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
+
+    private long _looked = time.GetTimestamp();
+
     // The counter last seen, and this silo's clock after the answer that first showed it. Only the loop touches it.
     private readonly Dictionary<ulong, (ulong Counter, long At)> _seen = [];
 
@@ -45,6 +50,10 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
     {
         var sessions = await store.ReadSessionsAsync(cancellation);
         var now = time.GetTimestamp();
+        // Otherwise, after the store has stood still for some seconds, silos would find each other dead that are about to renew.
+        if (time.GetElapsedTime(_looked, now) >= Blind)
+            _seen.Clear();
+        _looked = now;
         foreach (var gone in _seen.Keys.Where(id => !sessions.ContainsKey(id)).ToList())
         {
             _seen.Remove(gone);

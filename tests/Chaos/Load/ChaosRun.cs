@@ -52,7 +52,10 @@ internal static class ChaosRun
             var checking = Stopwatch.GetTimestamp();
             var history = LinearizabilityChecker.Check(recorder.Events);
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
-            return new(history, damage, [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule);
+            var verdict = new ChaosVerdict(history, damage, [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule);
+            if (!verdict.IsFine)
+                log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict, recorder.Events)}");
+            return verdict;
         }
         finally
         {
@@ -94,7 +97,7 @@ internal static class ChaosRun
             var found = new List<string>();
             await foreach (var finding in client.ScrubAsync())
                 found.Add(finding.ToString());
-            if (found.Count == 0 || Stopwatch.GetElapsedTime(began) > HealedWithin)
+            if (found.Count == 0 || Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(40))
                 return found;
             await Task.Delay(TimeSpan.FromSeconds(2));
         }

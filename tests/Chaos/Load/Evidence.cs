@@ -1,0 +1,25 @@
+using VmoCluster.Chaos.History;
+using VmoCluster.Harness;
+
+namespace VmoCluster.Chaos.Load;
+
+/// <summary>What is kept of a run in which something was wrong: the verdict, each silo's log, all calls, and Redis' files with every write in them.</summary>
+internal static class Evidence
+{
+    /// <summary>Writes it to a new folder, whose path is answered.</summary>
+    public static async Task<string> KeepAsync(ClusterLab lab, ChaosVerdict verdict, IEnumerable<HistoryEvent> events)
+    {
+        var folder = Directory.CreateTempSubdirectory("vmo-chaos-").FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "verdict.txt"), verdict.ToString());
+        await File.WriteAllLinesAsync(Path.Combine(folder, "calls.txt"), events.OrderBy(one => one.Began).Select(one => one.ToString()));
+        foreach (var (silo, i) in lab.Cluster.Silos.Select((silo, i) => (silo, i)))
+            await File.WriteAllTextAsync(Path.Combine(folder, $"silo-{i}.log"), silo.Log);
+        foreach (var (node, i) in lab.Redis.Nodes.Select((node, i) => (node, i)))
+        {
+            foreach (var file in Directory.EnumerateFiles(node.Folder, "*", SearchOption.AllDirectories))
+                File.Copy(file, Path.Combine(folder, $"redis-{i}-{Path.GetFileName(file)}"), overwrite: true);
+        }
+
+        return folder;
+    }
+}
