@@ -1,4 +1,5 @@
 using VmoCluster.Core.Contents;
+using VmoCluster.Core.Record;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Machine;
@@ -144,8 +145,10 @@ internal sealed class Upkeep(MachineState state, Loads loads, Action<UpkeepChang
 
     private void Enqueue(UpkeepChange change)
     {
-        _isBusy = true;
-        enqueue(change);
+        // A dying VMO has listed its blobs perhaps, while pages were being read for this: nobody would free what it writes.
+        _isBusy = state.Record.State != VmoState.Dying;
+        if (_isBusy)
+            enqueue(change);
     }
 
     private class Pause(Upkeep upkeep) : ILoadWaiter
