@@ -97,14 +97,9 @@ public sealed class SimStores
             return CommitOutcome.Fenced;
         if (IsFull && !commit.IsRelease)
             return CommitOutcome.Full;
-        foreach (var blob in commit.Blobs)
-        {
-            Assert.False(slot.Blobs.ContainsKey((commit.Layer.Number, blob.Id)), $"blob {blob.Id} is written twice");
-            slot.Blobs[(commit.Layer.Number, blob.Id)] = [.. blob.Bytes.SelectMany(piece => piece.ToArray())];
-        }
-
         if (commit.IsNew)
         {
+            SetBlobs(slot, commit);
             slot.Layers.TryAdd(commit.Layer.Number, new(commit.Seq + 1, commit.Fields));
             return CommitOutcome.Applied;
         }
@@ -112,6 +107,7 @@ public sealed class SimStores
         var target = commit.Target == CommitTarget.Layer ? slot.Layers.GetValueOrDefault(commit.Layer.Number) : slot.Record;
         if (target is null || commit.Seq != target.Seq)
             return CommitOutcome.Stale;
+        SetBlobs(slot, commit);
         var isFold = commit.Target == CommitTarget.Layer && target.IsFrozen;
         Folds += isFold ? 1 : 0;
         if (isFold && !commit.Layer.IsAbsorbed)
@@ -120,6 +116,17 @@ public sealed class SimStores
             target.Set(commit.Fields);
         target.Seq++;
         return CommitOutcome.Applied;
+    }
+
+    // Not those of a commit that comes after it was settled, or its VMO taken over: what was sent before arrives before or never
+    // (silo/PageStore/DESIGN.md, rule 4).
+    private static void SetBlobs(Slot slot, StoreCommit commit)
+    {
+        foreach (var blob in commit.Blobs)
+        {
+            Assert.False(slot.Blobs.ContainsKey((commit.Layer.Number, blob.Id)), $"blob {blob.Id} is written twice");
+            slot.Blobs[(commit.Layer.Number, blob.Id)] = [.. blob.Bytes.SelectMany(piece => piece.ToArray())];
+        }
     }
 
     // A frozen layer shows the same for ever, whatever is moved into it.
