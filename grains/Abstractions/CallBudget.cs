@@ -128,8 +128,8 @@ public sealed class CallBudget
     private string? Refusal(in CallLoad load)
     {
         if (load.IsPreferred)
-            return _calls + load.Calls > _callsMax + (_callsMax / 4) ? CallsRefusal : null;
-        if (_calls + _parked + load.Calls > _callsMax)
+            return _calls > 0 && _calls + load.Calls > _callsMax + (_callsMax / 4) ? CallsRefusal : null;
+        if (_calls > 0 && _calls + _parked + load.Calls > _callsMax)
             return CallsRefusal;
         if (_bytes + load.Bytes > _bytesMax)
             return BytesRefusal(load.Bytes);

@@ -13,9 +13,11 @@ internal static class CommandLine
               how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
           dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--callers N] [--families N] [--kinds A,B...]
               callers under a schedule of faults; what they saw is checked afterwards. A minute unless told. Exit code 1: something is wrong.
+          dotnet run -c Release --project tests/Chaos -- overload [--seconds N] [--offered N] [--vmos N]
+              ten times as many calls as limits let through: what is answered in time, against the peak; memory; what is afterwards
         """;
 
-    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--callers", "--families"];
+    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--callers", "--families", "--offered", "--port", "--delay"];
 
     private static readonly string[] WordNames = ["--kinds"];
 

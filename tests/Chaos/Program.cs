@@ -1,6 +1,7 @@
 using VmoCluster.Chaos;
 using VmoCluster.Chaos.Failover;
 using VmoCluster.Chaos.Load;
+using VmoCluster.Chaos.Overload;
 using VmoCluster.Harness;
 
 // 64 is a usage error, as everywhere here.
@@ -24,6 +25,14 @@ try
             var verdict = await ChaosRun.RunAsync(numbers.TryGetValue("--seed", out var seed) ? options with { Seed = seed } : options, Console.Out.WriteLine);
             Console.Out.WriteLine(verdict);
             return verdict.IsFine ? 0 : 1;
+        case "way":
+            await SlowWay.RunAsync(numbers["--port"], numbers["--delay"]);
+            return 0;
+        case "overload":
+            await OverloadRun.RunAsync(
+                new() { Length = TimeSpan.FromSeconds(numbers.GetValueOrDefault("--seconds", 30)), OfferedPerSecond = numbers.GetValueOrDefault("--offered", 20_000), Vmos = numbers.GetValueOrDefault("--vmos", 100) },
+                report);
+            break;
         default:
             Console.Out.WriteLine(CommandLine.Help);
             return what == "--help" ? 0 : UsageError;

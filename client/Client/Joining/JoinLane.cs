@@ -18,12 +18,21 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
     // Messages in flight, or about to be made.
     private int _sending;
 
+    // Messages that were told to wait of late. Until the hints are over nothing is sent: it would be told the same, and what waits meanwhile
+    // shares a message.
+    private int _resting;
+
+    // How long messages have taken of late from being sent to being answered Ok, in the clock's timestamps; 0: not known yet.
+    private long _took;
+
     // All calls that have not ended, oldest first, and the timer that ends them at their deadlines. It is armed to _alarm at the latest
     // deadline known to be the earliest; calls that were answered leave it armed, since most deadlines are never reached.
     private JoinedCall? _first;
     private JoinedCall? _end;
     private ITimer? _timer;
     private long _alarm = long.MaxValue;
+
+    private static readonly Outcome Unsent = new(VmoStatus.ShouldWait, "it waited in the client behind others and was not sent");
 
     protected CallLoop Calls { get; } = calls;
 
@@ -48,7 +57,7 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
             List(call);
             ArmAt(call.Due);
             _queue.Enqueue(call);
-            if (_sending < Calls.Options.JoinMessagesInFlight)
+            if (_resting == 0 && _sending < Calls.Options.JoinMessagesInFlight)
             {
                 batch = TakeBatch();
                 _sending += batch is null ? 0 : 1;
@@ -80,7 +89,7 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         TCall[]? batch;
         lock (_gate)
         {
-            batch = TakeBatch();
+            batch = _resting == 0 ? TakeBatch() : null;
             if (batch is null)
                 _sending--;
         }
@@ -91,10 +100,11 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
 
     private TCall[]? TakeBatch()
     {
+        var now = Calls.Time.GetTimestamp();
         if (_queue.Count == 1 && _queue.Peek() is { } only)
         {
             _queue.Dequeue();
-            return only.IsOver ? null : [only];
+            return only.IsOver || IsTooLate(only, now) ? null : [only];
         }
 
         var (bytes, batch) = (0, new List<TCall>(Math.Min(_queue.Count, Limits.JoinCallsMax)));
@@ -103,7 +113,7 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
             if (batch.Count > 0 && bytes + call.Length > Limits.JoinBytesMax)
                 break;
             _queue.Dequeue();
-            if (call.IsOver)
+            if (call.IsOver || IsTooLate(call, now))
                 continue;
             bytes += call.Length;
             batch.Add(call);
@@ -112,21 +122,27 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         return batch.Count == 0 ? null : [.. batch];
     }
 
+    // It has waited here for most of its time, and its answer would likely come when its caller has gone: it makes room for those who still have
+    // some, and ends at its deadline. A call that has just been made is always sent, however little time it was given.
+    private bool IsTooLate(TCall call, long now) => now - call.Started > (call.Due - call.Started) / 2 && now + (2 * _took) > call.Due;
+
     private async Task SendAsync(TCall[] batch)
     {
         Activity.Current = batch[0].Activity;
         var span = ClientTelemetry.Start(kind, koid);
         if (span is not null && batch.Length > 1)
             Link(span, batch);
+        foreach (var call in batch)
+            call.IsSent = true;
         Calls.Retries.Sent();
-        var source = Calls.Timer.Start(Calls.Options.AttemptTimeout);
+        var (sent, source) = (Calls.Time.GetTimestamp(), Calls.Timer.Start(Calls.Options.AttemptTimeout));
         var status = VmoStatus.TimedOut;
         try
         {
             var (outcomes, data, version) = await ExchangeAsync(batch, LeftMs(batch), source.Token).ConfigureAwait(false);
             status = outcomes is null ? VmoStatus.Ok : outcomes[0].Status;
-            if (status == VmoStatus.Ok && batch[0].Tries > 0)
-                Calls.Retries.Helped();
+            if (status == VmoStatus.Ok)
+                Took(Calls.Time.GetTimestamp() - sent, batch[0].Tries > 0);
             Answer(batch, outcomes, data, version);
         }
         catch (OperationCanceledException)
@@ -146,6 +162,14 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         }
 
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    private void Took(long time, bool isRepeat)
+    {
+        if (isRepeat)
+            Calls.Retries.Helped();
+        lock (_gate)
+            _took = _took == 0 ? time : _took + ((time - _took) / 8);
     }
 
     private void Answer(TCall[] batch, Outcome[]? outcomes, byte[] data, ulong version)
@@ -180,10 +204,11 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
 
     private void Again(IReadOnlyList<TCall> batch, Outcome? unanswered)
     {
-        var rest = TimeSpan.Zero;
+        var (rest, hint) = (TimeSpan.Zero, 0);
         foreach (var call in batch)
         {
             call.Last = unanswered ?? call.Last;
+            hint = Math.Max(hint, call.Last.RetryAfterMs);
             call.MayHaveHappened |= call.Last.Status != VmoStatus.ShouldWait;
             if (unanswered is null)
             {
@@ -194,6 +219,8 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
             call.Tries++;
         }
 
+        if (hint > 0)
+            _ = RestAsync(hint);
         _ = ComeBackAsync(batch, rest);
     }
 
@@ -223,8 +250,27 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
                 if (!call.IsOver)
                     _queue.Enqueue(call);
             }
+        }
 
-            if (_queue.Count == 0 || _sending >= Calls.Options.JoinMessagesInFlight)
+        SendOn();
+    }
+
+    // Others rest as one that was refused for the first time; those that were refused again and again rest longer by themselves.
+    private async Task RestAsync(int hint)
+    {
+        lock (_gate)
+            _resting++;
+        await Task.Delay(Calls.BackOff.Of(0, hint), Calls.Time).ConfigureAwait(false);
+        lock (_gate)
+            _resting--;
+        SendOn();
+    }
+
+    private void SendOn()
+    {
+        lock (_gate)
+        {
+            if (_resting > 0 || _queue.Count == 0 || _sending >= Calls.Options.JoinMessagesInFlight)
                 return;
             _sending++;
         }
@@ -247,8 +293,8 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
 
     private void Expire(TCall call)
     {
-        var last = call.Tries == 0 ? new Outcome(VmoStatus.TimedOut, "no answer") : call.Last;
-        var maybe = call.MayHaveHappened || call.Tries == 0;
+        var last = call.Tries > 0 ? call.Last : call.IsSent ? new Outcome(VmoStatus.TimedOut, "no answer") : Unsent;
+        var maybe = call.MayHaveHappened || (call.IsSent && call.Tries == 0);
         var took = Calls.Time.GetElapsedTime(call.Started);
         End(call, last.Status, CallLoop.Expired(kind, last, Math.Max(call.Tries, 1), took, maybe));
     }
@@ -343,18 +389,14 @@ internal abstract class JoinLane<TCall>(CallLoop calls, CallKind kind, Koid koid
         List<TCall>? overdue = null;
         lock (_gate)
         {
-            var (now, next) = (Calls.Time.GetTimestamp(), long.MaxValue);
-            for (var call = _first; call is not null; call = call.Next)
-            {
-                if (call.Due <= now)
-                    (overdue ??= []).Add((TCall)call);
-                else
-                    next = Math.Min(next, call.Due);
-            }
-
+            // All have the lane's deadline, so the oldest is due first. Of two that were made at the same time the second may be listed first, and
+            // is found with the next.
+            var (now, call) = (Calls.Time.GetTimestamp(), _first);
+            for (; call is not null && call.Due <= now; call = call.Next)
+                (overdue ??= []).Add((TCall)call);
             _alarm = long.MaxValue;
-            if (next != long.MaxValue)
-                ArmAt(next);
+            if (call is not null)
+                ArmAt(call.Due);
         }
 
         foreach (var call in overdue ?? [])

@@ -22,6 +22,9 @@ internal abstract class JoinedCall(ulong offset, int length) : TaskCompletionSou
     public Outcome Last { get; set; }
     public bool MayHaveHappened { get; set; }
 
+    /// <summary>Whether a message with it has been sent.</summary>
+    public bool IsSent { get; set; }
+
     /// <summary>What the caller was doing, for the message's span.</summary>
     public Activity? Activity { get; set; }
 

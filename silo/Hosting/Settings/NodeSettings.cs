@@ -11,7 +11,6 @@ internal static class NodeSettings
     private const string AnyText = "must not be empty";
     private const string Bytes = "must be a number of bytes, such as 67108864 or 64MiB";
     private const int CountMost = 1_000_000;
-    private const string Count = "must be a whole number from 1 to 1000000";
     private const string Port = "must be a port: 0 (a free one) to 65535";
     private const string Endpoint = "must be HOST:PORT, such as 127.0.0.1:7070; HOST is an IP address or localhost, port 0 is a free one";
 
@@ -50,9 +49,9 @@ internal static class NodeSettings
         new("PageCache", "--page-cache", "BYTES", "memory for pages (64MiB)", BytesOf(1 << 20, (o, v) => o.PageCacheBytes = v)),
         new("MapCache", "--map-cache", "BYTES", "memory for slot maps (128MiB)", BytesOf(1 << 20, (o, v) => o.MapBytes = v)),
         new("GrantCache", "--grant-cache", "BYTES", "memory for what live parents show (128MiB)", BytesOf(16 << 20, (o, v) => o.GrantBytes = v)),
-        new("Calls", "--calls", "N", "calls under way at once, at the door and at the VMOs; more are told to wait (8192)", CountOf((o, v) => o.Calls = v)),
+        new("Calls", "--calls", "N", "calls under way at once, at the door and at the VMOs; more are told to wait (8192)", CountOf(Limits.JoinCallsMax, (o, v) => o.Calls = v)),
         new("CallMemory", "--call-memory", "BYTES", "memory for their pages, at the door and at the VMOs (128MiB)", BytesOf(16 << 20, (o, v) => o.CallBytes = v)),
-        new("StoreCalls", "--store-calls", "N", "changes, and reads, on their way to the store at once; more wait here (1024)", CountOf((o, v) => o.StoreCalls = v)),
+        new("StoreCalls", "--store-calls", "N", "changes, and reads, on their way to the store at once; more wait here (1024)", CountOf(1, (o, v) => o.StoreCalls = v)),
         new("StoreMemory", "--store-memory", "BYTES", "memory for what is on its way to the store (64MiB)", BytesOf(4 << 20, (o, v) => o.StoreBytes = v)),
         new("EmbeddedMemory", "--embedded-memory", "BYTES", "memory of the embedded store; older data is on disk (256MiB)", BytesOf(64 << 20, (o, v) => o.EmbeddedBytes = v)),
         new("OperatorFile", "--operator-file", "FILE", "operator's credential, created if absent (DIR/operator)", Text((o, v) => o.OperatorFile = v)),
@@ -93,11 +92,11 @@ internal static class NodeSettings
         return null;
     };
 
-    private static Func<VmoNodeOptions, string, string?> CountOf(Action<VmoNodeOptions, int> set) => (options, text) =>
+    private static Func<VmoNodeOptions, string, string?> CountOf(int least, Action<VmoNodeOptions, int> set) => (options, text) =>
     {
-        var isGood = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= CountMost;
+        var isGood = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count >= least && count <= CountMost;
         set(options, count);
-        return isGood ? null : Count;
+        return isGood ? null : $"must be a whole number from {least} to {CountMost}";
     };
 
     private static Func<VmoNodeOptions, string, string?> BytesOf(long least, Action<VmoNodeOptions, long> set) => (options, text) =>

@@ -81,7 +81,7 @@ public sealed class VmoNodeOptions
     /// and MiB of it that is looked at, and 40 bytes a page that it shows. What is over it is asked for again when it is needed.</summary>
     public long GrantBytes { get; set; } = 128L << 20;
 
-    /// <summary>Calls under way at once, at this node's door and at its VMOs. More are told to wait. Default 8192.</summary>
+    /// <summary>Calls under way at once, at this node's door and at its VMOs. More are told to wait. Default 8192, at least those of one message, 64.</summary>
     public int Calls { get; set; } = 8192;
 
     /// <summary>Bytes of pages of the calls under way, at this node's door and at its VMOs. More are told to wait. Default 128 MiB each.</summary>
