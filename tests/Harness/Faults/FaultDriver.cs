@@ -11,7 +11,7 @@ namespace VmoCluster.Harness;
 /// <param name="log">Takes a line at a time, from several threads.</param>
 public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 {
-    private const int LastWords = 12;
+    private static readonly string[] LastWords = ["crit: ", "FailFast", "Unhandled exception", "vmo node: "];
 
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly Lock _lock = new();
@@ -71,9 +71,9 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         while (!isOver);
     }
 
-    // What is not said as information: why it ended is among it.
+    // What the runtime prints when a program ends itself, and what the program says of it.
     private static string LastWordsOf(SiloProcess silo) =>
-        string.Join(" | ", silo.Log.Split('\n').Where(line => !line.Contains("info", StringComparison.OrdinalIgnoreCase)).TakeLast(LastWords));
+        silo.Log.Split('\n').LastOrDefault(line => LastWords.Any(word => line.Contains(word, StringComparison.Ordinal))) is { } line ? line[..Math.Min(line.Length, 300)] : "it said nothing";
 
     private bool IsEndedByItself(SiloProcess silo)
     {
