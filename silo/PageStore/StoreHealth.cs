@@ -4,7 +4,7 @@ using StackExchange.Redis;
 namespace VmoCluster.PageStore;
 
 /// <summary>What the primaries say of themselves.</summary>
-/// <param name="Primaries">How many answered.</param>
+/// <param name="Primaries">How many answered and are primaries still.</param>
 /// <param name="FullestRatio">Memory in use over maxmemory, of the fullest; 0 where there is no maxmemory.</param>
 /// <param name="ReplicasLeast">Connected replicas of the one that has the fewest.</param>
 /// <param name="EvictingPolicy">A maxmemory policy that throws keys away; null if there is none.</param>
@@ -16,7 +16,7 @@ internal sealed record StoreHealth(int Primaries, double FullestRatio, int Repli
         var nodes = control.Primaries.ToArray();
         var answers = await Task.WhenAll(nodes.Select(AskAsync));
         return new(
-            answers.Length,
+            answers.Sum(a => a.Primaries),
             answers.Max(a => (double?)a.FullestRatio) ?? 0,
             answers.Min(a => (int?)a.ReplicasLeast) ?? 0,
             answers.Select(a => a.EvictingPolicy).FirstOrDefault(p => p is not null),
@@ -46,7 +46,9 @@ internal sealed record StoreHealth(int Primaries, double FullestRatio, int Repli
         // Redis does not count the buffers of replicas and of the append-only file against maxmemory.
         var ratio = max == 0 ? 0 : (double)(used - Number(memory, "mem_not_counted_for_evict")) / max;
         var policy = memory.GetValueOrDefault("maxmemory_policy", "noeviction");
-        return new(1, ratio, (int)Number(replication, "connected_slaves"), max == 0 || policy == "noeviction" ? null : policy, new HashSet<string>(StringComparer.Ordinal) { replication.GetValueOrDefault("master_replid", "") });
+        var isPrimary = replication.GetValueOrDefault("role", "master") == "master";
+        return new(
+            isPrimary ? 1 : 0, ratio, (int)Number(replication, "connected_slaves"), max == 0 || policy == "noeviction" ? null : policy, isPrimary ? new HashSet<string>(StringComparer.Ordinal) { replication.GetValueOrDefault("master_replid", "") } : []);
     }
 
     private static long Number(Dictionary<string, string> lines, string name) =>

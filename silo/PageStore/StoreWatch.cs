@@ -21,7 +21,6 @@ internal sealed class StoreWatch : IAsyncDisposable
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
-    private volatile bool _isReachable = true;
     private volatile bool _isNearlyFull;
     private volatile bool _hasReplicas;
     private volatile StoreCondition _condition = StoreCondition.Calm;
@@ -38,7 +37,7 @@ internal sealed class StoreWatch : IAsyncDisposable
         _loop = RunAsync(new PeriodicTimer(Interval, time));
     }
 
-    public bool IsReachable => _isReachable;
+    public bool IsReachable => _condition.IsReachable;
 
     public bool IsNearlyFull => _isNearlyFull;
 
@@ -93,12 +92,12 @@ internal sealed class StoreWatch : IAsyncDisposable
                 }
                 catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
                 {
-                    if (_isReachable)
+                    if (IsReachable)
                         PageStoreLog.Unreachable(_log, StoreFaults.Kind(error));
-                    _isReachable = false;
+                    Move(_condition with { IsReachable = false });
                 }
 
-                timer.Period = _isReachable ? Interval : IntervalInTrouble;
+                timer.Period = IsReachable ? Interval : IntervalInTrouble;
             }
         }
     }
@@ -107,9 +106,6 @@ internal sealed class StoreWatch : IAsyncDisposable
 
     private void Apply(StoreHealth health)
     {
-        if (!_isReachable && health.Primaries > 0)
-            PageStoreLog.ReachableAgain(_log);
-        _isReachable = health.Primaries > 0;
         _hasReplicas = health.ReplicasLeast > 0;
         var isNearlyFull = health.FullestRatio >= _options.HighWaterRatio || _options.IsDiskNearlyFull?.Invoke() == true;
         if (isNearlyFull != _isNearlyFull)
@@ -125,12 +121,22 @@ internal sealed class StoreWatch : IAsyncDisposable
 
     private void Judge(StoreHealth health, RedisValue[] found)
     {
+        if (health.Primaries == 0)
+        {
+            if (IsReachable)
+                PageStoreLog.Unreachable(_log, "replica");
+            Move(_condition with { IsReachable = false });
+            return;
+        }
+
+        if (!IsReachable)
+            PageStoreLog.ReachableAgain(_log);
         var refusal = WhyNot((string?)found[0], (string?)found[1]);
         if (refusal is not null)
         {
             if (_condition.Refusal is null)
                 PageStoreLog.Refused(_log, refusal);
-            Move(_condition with { Refusal = refusal });
+            Move(_condition with { Refusal = refusal, IsReachable = true });
             return;
         }
 

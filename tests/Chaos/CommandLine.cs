@@ -11,6 +11,8 @@ internal static class CommandLine
 
           dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N]
               how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
+          dotnet run -c Release --project tests/Chaos -- failovers [--runs N] [--durability primary|replicas:N] [--ends A,B...]
+              acknowledged writes lost while Redis' primary is lost N times (100) under Sentinels and two replicas. Exit code 1: a silo's memory has hidden a loss.
           dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--callers N] [--families N] [--kinds A,B...]
               callers under a schedule of faults; what they saw is checked afterwards. A minute unless told. Exit code 1: something is wrong.
           dotnet run -c Release --project tests/Chaos -- overload [--seconds N] [--offered N] [--vmos N]
@@ -19,7 +21,7 @@ internal static class CommandLine
 
     private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--callers", "--families", "--offered", "--port", "--delay"];
 
-    private static readonly string[] WordNames = ["--kinds"];
+    private static readonly string[] WordNames = ["--kinds", "--durability", "--ends"];
 
     /// <summary>Throws <see cref="FormatException"/>, which says what is wrong.</summary>
     public static (string What, Dictionary<string, int> Numbers, Dictionary<string, string> Words) Read(string[] args)
@@ -46,7 +48,11 @@ internal static class CommandLine
     }
 
     /// <summary>The kinds of faults in a list with commas.</summary>
-    public static IReadOnlyList<FaultKind> KindsOf(string list) =>
-        [.. list.Split(',').Select(word => Enum.TryParse<FaultKind>(word, ignoreCase: true, out var kind) && !char.IsDigit(word[0])
-            ? kind : throw new FormatException($"there is no fault {word}; there are {string.Join(", ", Enum.GetNames<FaultKind>())}"))];
+    public static IReadOnlyList<FaultKind> KindsOf(string list) => ListOf<FaultKind>(list);
+
+    /// <summary>Words of an enumeration in a list with commas.</summary>
+    public static IReadOnlyList<T> ListOf<T>(string list)
+        where T : struct, Enum =>
+        [.. list.Split(',').Select(word => Enum.TryParse<T>(word, ignoreCase: true, out var kind) && !char.IsDigit(word[0])
+            ? kind : throw new FormatException($"there is no {word}; there are {string.Join(", ", Enum.GetNames<T>())}"))];
 }

@@ -2,6 +2,7 @@ using VmoCluster.Chaos;
 using VmoCluster.Chaos.Failover;
 using VmoCluster.Chaos.Load;
 using VmoCluster.Chaos.Overload;
+using VmoCluster.Chaos.Redis;
 using VmoCluster.Harness;
 
 // 64 is a usage error, as everywhere here.
@@ -15,6 +16,13 @@ try
         case "failover":
             await FailoverRun.RunAsync(new() { Runs = numbers.GetValueOrDefault("--runs", 5), Vmos = numbers.GetValueOrDefault("--vmos", 1000) }, report);
             break;
+        case "failovers":
+            var failovers = new RedisFailoverOptions { Runs = numbers.GetValueOrDefault("--runs", 100), Durability = words.GetValueOrDefault("--durability", "primary") };
+            failovers = words.TryGetValue("--ends", out var ends) ? failovers with { Ends = CommandLine.ListOf<PrimaryEnd>(ends) } : failovers;
+            var lost = await RedisFailoverRun.RunAsync(failovers, Console.Error.WriteLine);
+            lost.Add(report, failovers);
+            report.Print(Console.Out);
+            return lost.Hidden == 0 ? 0 : 1;
         case "run":
             var seconds = numbers.GetValueOrDefault("--seconds", 60) + (60 * numbers.GetValueOrDefault("--minutes", 0)) + (3600 * numbers.GetValueOrDefault("--hours", 0));
             var options = new ChaosOptions

@@ -9,7 +9,8 @@ namespace VmoCluster.Core.Store;
 /// Moves when a primary answers whose history is not that of the one before, by a failover or a restart: it may not have what was read and
 /// acknowledged earlier, so nothing that is held in memory may be answered from any more.
 /// </param>
-public sealed record StoreCondition(string? Refusal, long Lineage)
+/// <param name="IsReachable">Whether all its primaries answered when last asked, and took writes.</param>
+public sealed record StoreCondition(string? Refusal, long Lineage, bool IsReachable = true)
 {
     /// <summary>Nothing has ever happened to it.</summary>
     public static readonly StoreCondition Calm = new(null, 0);

@@ -45,15 +45,17 @@ internal sealed partial class SiloOwnership(
     /// <inheritdoc/>
     public async ValueTask<Acquisition> AcquireAsync(Koid vmo, IOwningActivation activation, CancellationToken cancellation)
     {
-        if (sessions.Condition.Refusal is { } refusal)
+        var (condition, mine) = (sessions.Condition, session.Id);
+        if (condition.Refusal is { } refusal)
         {
             throw new StoreException(VmoStatus.Io, refusal);
         }
 
-        var mine = session.Id;
         if (mine == 0 || !session.IsValid(mine))
         {
-            return Wait(NoSessionHintMs);
+            return condition.IsReachable
+                ? Wait(NoSessionHintMs)
+                : throw new StoreException(VmoStatus.Io, "the store does not answer, or takes no writes, and this silo's lease is over until it does");
         }
 
         var entry = await EnterAsync(vmo, activation, mine).ConfigureAwait(false);
