@@ -5,9 +5,10 @@ using VmoCluster.Client;
 namespace VmoCluster.Chaos.Load;
 
 /// <summary>One caller: a call at a time on some VMO of some family, by its own client, and a note of each.</summary>
-internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyList<PlayedFamily> families, Recorder recorder)
+internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyList<PlayedFamily> families, RevokedHandles revoked, Recorder recorder)
 {
     private const int FamilyMost = 10;
+    private const int RevokeTriesMost = 20;
 
     private readonly Random _random = new(seed);
 
@@ -21,7 +22,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
     /// <summary>What a cell shows, once it answers.</summary>
     public async Task ReadAtLastAsync(Vmo vmo, int cell)
     {
-        while (!await ReadAsync(client.Open(vmo.Handle), cell))
+        while (await ReadAsync(client.Open(vmo.Handle), cell) != HistoryOutcome.Ok)
         {
         }
     }
@@ -32,38 +33,47 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         var (vmo, cell) = (client.Open(family.Any(_random).Handle), _random.Next(Cells.Count));
         switch (_random.Next(100))
         {
-            case < 45:
+            case < 41:
                 await ReadAsync(vmo, cell);
                 break;
-            case < 82:
+            case < 75:
                 await WriteAsync(vmo, cell);
                 break;
-            case < 85:
+            case < 78:
                 await ChangeAsync(new() { Kind = HistoryKind.Zero, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.ZeroAsync(Cells.RangeOf(cell)));
                 break;
-            case < 88:
+            case < 81:
                 await ChangeAsync(new() { Kind = HistoryKind.Decommit, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.DecommitAsync(Cells.RangeOf(cell)));
                 break;
-            case < 94 when family.Count < FamilyMost:
+            case < 87 when family.Count < FamilyMost:
                 await CloneAsync(family, vmo, _random.Next(2) == 0 ? VmoKind.Live : VmoKind.Snapshot);
                 break;
-            case < 97:
+            case < 90:
                 await CloseAsync(family);
+                break;
+            case < 94:
+                await LookAsync(vmo);
+                break;
+            case < 96:
+                await RevokeAsync(client.Open(family.Root.Handle), cell);
+                break;
+            case < 100 when revoked.Any(_random) is { } gone:
+                await UseAsync(client.Open(gone), cell);
                 break;
         }
     }
 
-    private async Task<bool> ReadAsync(Vmo vmo, int cell)
+    private async Task<HistoryOutcome> ReadAsync(Vmo vmo, int cell)
     {
         var bytes = new byte[Cells.RangeOf(cell).Length];
         var began = Stopwatch.GetTimestamp();
         var outcome = await OutcomeAsync(() => vmo.ReadAsync(Cells.RangeOf(cell).Offset, bytes), isChange: false);
-        recorder.Add(new()
+        recorder.Add(new HistoryEvent
         {
             Kind = HistoryKind.Read, Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number, Vmo = vmo.Koid.Value, Cell = cell,
             Shown = outcome == HistoryOutcome.Ok ? Cells.Shown(bytes) : [],
         });
-        return outcome == HistoryOutcome.Ok;
+        return outcome;
     }
 
     private Task WriteAsync(Vmo vmo, int cell)
@@ -79,7 +89,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         Vmo? clone = null;
         var began = Stopwatch.GetTimestamp();
         var outcome = await OutcomeAsync(async () => clone = await vmo.CloneAsync(kind, options: new() { NonResizable = true }), isChange: true);
-        recorder.Add(new()
+        recorder.Add(new HistoryEvent
         {
             Kind = kind == VmoKind.Live ? HistoryKind.CloneLive : HistoryKind.CloneSnapshot, Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number,
             Vmo = vmo.Koid.Value, Child = clone?.Koid.Value ?? 0,
@@ -91,8 +101,50 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
     // What others have begun on it meanwhile is refused, or was done before. A closed VMO's live clones go on to show what it was.
     private async Task CloseAsync(PlayedFamily family)
     {
-        if (family.TakeOut(_random) is { } vmo)
-            await OutcomeAsync(() => client.Open(vmo.Handle).CloseAsync(), isChange: true);
+        if (family.TakeOut(_random) is not { } vmo)
+            return;
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(() => client.Open(vmo.Handle).CloseAsync(), isChange: true);
+        recorder.Add(new ChildEnd(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), outcome));
+    }
+
+    private async Task LookAsync(Vmo vmo)
+    {
+        var isSet = false;
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(async () => isSet = (await vmo.GetInfoAsync()).Signals.HasFlag(VmoSignals.ZeroChildren), isChange: false);
+        if (outcome == HistoryOutcome.Ok)
+            recorder.Add(new SignalSeen(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), isSet));
+    }
+
+    // A duplicate is made, used and revoked; from then on everybody tries to use it now and then.
+    private async Task RevokeAsync(Vmo root, int cell)
+    {
+        Vmo? duplicate = null;
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(async () => duplicate = await root.DuplicateAsync(root.Rights ?? VmoRights.Read), isChange: true);
+        if (duplicate is null)
+            return;
+        recorder.Add(new HandleBirth(RevokedHandles.NumberOf(root.Handle), RevokedHandles.NumberOf(duplicate.Handle), began, Stopwatch.GetTimestamp(), outcome));
+        await UseAsync(client.Open(duplicate.Handle), cell);
+        for (var tries = 0; tries < RevokeTriesMost; tries++)
+        {
+            began = Stopwatch.GetTimestamp();
+            outcome = await OutcomeAsync(() => duplicate.RevokeAsync(), isChange: false);
+            if (outcome == HistoryOutcome.Unknown)
+                continue;
+            // Refused after a try without an answer: that one had done it.
+            recorder.Add(new HandleEnd(RevokedHandles.NumberOf(duplicate.Handle), HandleEndKind.Revoke, began, Stopwatch.GetTimestamp(), HistoryOutcome.Ok));
+            revoked.Add(duplicate.Handle);
+            return;
+        }
+    }
+
+    private async Task UseAsync(Vmo vmo, int cell)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await ReadAsync(vmo, cell);
+        recorder.Add(new HandleUse(RevokedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome));
     }
 
     private async Task ChangeAsync(HistoryEvent change, Func<Task> call)

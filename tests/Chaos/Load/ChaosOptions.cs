@@ -18,9 +18,15 @@ internal sealed record ChaosOptions
     /// <summary>The kinds of faults; all that are possible here, but for those that lose what was acknowledged, without any.</summary>
     public IReadOnlyList<FaultKind>? Kinds { get; init; }
 
+    /// <summary>Told faults in the place of a seed's.</summary>
+    public IReadOnlyList<Fault>? Schedule { get; init; }
+
     public TimeSpan MeanInterval { get; init; } = TimeSpan.FromSeconds(8);
 
     public TimeSpan MeanDuration { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How late ZERO_CHILDREN may be: what a silo's death keeps waiting, and what its heir has to do first.</summary>
+    public TimeSpan SignalLateBy { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>A client's deadline.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(10);

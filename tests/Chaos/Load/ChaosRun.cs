@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using VmoCluster.Chaos.History;
 using VmoCluster.Client;
 using VmoCluster.Harness;
@@ -7,10 +8,11 @@ using VmoCluster.Harness;
 namespace VmoCluster.Chaos.Load;
 
 /// <summary>Callers on families of VMOs over three silos while a schedule of faults goes on; then all is healed, read once more, and judged.</summary>
-internal static class ChaosRun
+internal static partial class ChaosRun
 {
     private const int Silos = 3;
     private static readonly TimeSpan HealedWithin = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(120);
 
     public static async Task<ChaosVerdict> RunAsync(ChaosOptions options, Action<string> log)
     {
@@ -20,7 +22,7 @@ internal static class ChaosRun
         {
             Seed = options.Seed, Kinds = kinds, Silos = Silos, Length = options.Length, MeanInterval = options.MeanInterval, MeanDuration = options.MeanDuration,
         };
-        var schedule = FaultSchedule.Of(plan);
+        var schedule = options.Schedule ?? FaultSchedule.Of(plan);
         log($"seed {options.Seed}, {options.Length.TotalMinutes:F1} minutes, {schedule.Count} faults of {string.Join(", ", kinds)}");
         var (recorder, clients) = (new Recorder(), new List<VmoClient>());
         try
@@ -30,7 +32,8 @@ internal static class ChaosRun
             var families = new List<PlayedFamily>();
             for (var i = 0; i < options.Families; i++)
                 families.Add(await CreateAsync(clients[i % clients.Count], recorder));
-            var callers = clients.Select((client, i) => new Caller(i, options.Seed + i, client, families, recorder)).ToArray();
+            var revoked = new RevokedHandles();
+            var callers = clients.Select((client, i) => new Caller(i, options.Seed + i, client, families, revoked, recorder)).ToArray();
             using var stop = new CancellationTokenSource();
             var calling = Task.WhenAll(callers.Select(caller => caller.RunAsync(options.CallsMost, stop.Token)));
             var driver = new FaultDriver(lab, log);
@@ -49,10 +52,11 @@ internal static class ChaosRun
             await Task.WhenAll(callers.Select((caller, i) => ReadAllAsync(caller, [.. families.Where((_, at) => at % callers.Length == i)]))).WaitAsync(HealedWithin);
             log(string.Create(CultureInfo.InvariantCulture, $"all cells were read {Stopwatch.GetElapsedTime(healed).TotalSeconds:F1} s after the last fault; scrubbing"));
             var damage = await ScrubAsync(lab.Cluster.Silos[0]);
+            var left = await CloseAllAsync(lab, clients[0], families);
             var checking = Stopwatch.GetTimestamp();
             var history = LinearizabilityChecker.Check(recorder.Events);
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
-            var verdict = new ChaosVerdict(history, damage, [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule);
+            var verdict = new ChaosVerdict(history, recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles(), [.. damage, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule);
             if (!verdict.IsFine)
                 log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict, recorder.Events)}");
             return verdict;
@@ -74,7 +78,7 @@ internal static class ChaosRun
     {
         var began = Stopwatch.GetTimestamp();
         var root = await client.CreateAsync(Cells.VmoBytes);
-        recorder.Add(new() { Kind = HistoryKind.Create, Outcome = HistoryOutcome.Ok, Began = began, Ended = Stopwatch.GetTimestamp(), Vmo = root.Koid.Value });
+        recorder.Add(new HistoryEvent { Kind = HistoryKind.Create, Outcome = HistoryOutcome.Ok, Began = began, Ended = Stopwatch.GetTimestamp(), Vmo = root.Koid.Value });
         return new(root);
     }
 
@@ -87,6 +91,25 @@ internal static class ChaosRun
         }
     }
 
+    // When all is closed, Redis holds nothing of it: what a crash leaves is collected, a handle that nobody was told of within a minute.
+    private static async Task<IReadOnlyList<string>> CloseAllAsync(ClusterLab lab, VmoClient client, List<PlayedFamily> families)
+    {
+        foreach (var vmo in families.SelectMany(family => family.All))
+            await client.Open(vmo.Handle).CloseAsync();
+        var began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var left = (await (await lab.Redis.PrimaryAsync()).KeysAsync("vmo:{*}:*")).Where(key => LastingKeys().IsMatch(key)).ToList();
+            if (left.Count == 0 || Stopwatch.GetElapsedTime(began) > GoneWithin)
+                return [.. left.Take(20).Select(key => $"{key} is left when all is closed, one of {left.Count} keys")];
+            await Task.Delay(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    // Records, layers and blobs; tombstones go by themselves.
+    [GeneratedRegex(@"^vmo:\{\d+\}:(v$|l:|b:)")]
+    private static partial Regex LastingKeys();
+
     // What the last faults left is put in order by itself, in the background: it is looked at until nothing is found.
     private static async Task<IReadOnlyList<string>> ScrubAsync(SiloProcess silo)
     {
@@ -97,7 +120,7 @@ internal static class ChaosRun
             var found = new List<string>();
             await foreach (var finding in client.ScrubAsync())
                 found.Add(finding.ToString());
-            if (found.Count == 0 || Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(40))
+            if (found.Count == 0 || Stopwatch.GetElapsedTime(began) > HealedWithin)
                 return found;
             await Task.Delay(TimeSpan.FromSeconds(2));
         }

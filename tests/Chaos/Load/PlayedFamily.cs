@@ -29,6 +29,9 @@ internal sealed class PlayedFamily
         }
     }
 
+    /// <summary>The one that is never closed while callers run.</summary>
+    public Vmo Root => All[0];
+
     public Vmo Any(Random random)
     {
         lock (_lock)

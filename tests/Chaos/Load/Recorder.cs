@@ -9,6 +9,11 @@ internal sealed class Recorder
 {
     private readonly ConcurrentQueue<HistoryEvent> _events = new();
     private readonly ConcurrentDictionary<(HistoryKind Kind, HistoryOutcome Outcome), long> _counts = new();
+    private readonly ConcurrentQueue<SignalSeen> _looks = new();
+    private readonly ConcurrentQueue<ChildEnd> _childEnds = new();
+    private readonly ConcurrentQueue<HandleBirth> _handleBirths = new();
+    private readonly ConcurrentQueue<HandleUse> _handleUses = new();
+    private readonly ConcurrentQueue<HandleEnd> _handleEnds = new();
     private long _value;
     private long _longest;
 
@@ -21,6 +26,24 @@ internal sealed class Recorder
     public TimeSpan Longest => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref _longest));
 
     public IEnumerable<string> Lines => _counts.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key.Kind} {pair.Key.Outcome}: {pair.Value:N0}");
+
+    /// <summary>The verdict on all looks at ZERO_CHILDREN.</summary>
+    public CheckedSignals CheckSignals(TimeSpan lateBy) => SignalChecker.Check(
+        _events.Where(one => one.Kind is HistoryKind.CloneLive or HistoryKind.CloneSnapshot).Select(one => new ChildBirth(one.Vmo, one.Child, one.Began, one.Ended, one.Outcome)),
+        _childEnds, _looks, (long)(lateBy.TotalSeconds * Stopwatch.Frequency));
+
+    /// <summary>The verdict on all uses of handles that were revoked.</summary>
+    public CheckedHandles CheckHandles() => RevocationChecker.Check(_handleBirths, _handleUses, _handleEnds);
+
+    public void Add(SignalSeen look) => _looks.Enqueue(look);
+
+    public void Add(ChildEnd end) => _childEnds.Enqueue(end);
+
+    public void Add(HandleBirth birth) => _handleBirths.Enqueue(birth);
+
+    public void Add(HandleUse use) => _handleUses.Enqueue(use);
+
+    public void Add(HandleEnd end) => _handleEnds.Enqueue(end);
 
     /// <summary>A value that no other page of the run is filled with.</summary>
     public ulong NextValue() => (ulong)Interlocked.Increment(ref _value);
