@@ -40,11 +40,11 @@ internal sealed class CallGate(VmoDoorOptions options, TimeProvider time)
         };
     });
 
-    /// <summary>Bytes of pages that a call under way has, known when its message is read. Throws ShouldWait where there is no room for them.</summary>
-    public void Take(long bytes) => _budget.TryTake(bytes).ThrowIfFailed();
+    /// <summary>What a message turns out to be beyond the one call it was let in as: joined calls, and bytes. Throws ShouldWait where there is no room.</summary>
+    public void Take(in CallLoad more) => _budget.TryEnter(more).ThrowIfFailed();
 
-    /// <summary>They are gone.</summary>
-    public void GiveBack(long bytes) => _budget.Count(-bytes);
+    /// <summary>They have ended.</summary>
+    public void GiveBack(in CallLoad more) => _budget.Leave(more);
 
     private Outcome TryEnter(string connection, DoorCall call)
     {

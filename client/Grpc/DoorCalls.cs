@@ -11,22 +11,22 @@ internal sealed partial class DoorCalls(ICallerSource callers, CallGate gate, IL
     /// <param name="call">Which one.</param>
     /// <param name="context">gRPC's.</param>
     /// <param name="run">What to do.</param>
-    /// <param name="bytes">Bytes of pages in its message or in its answer.</param>
+    /// <param name="more">What it is beyond one call: joined ones, bytes of pages in its message or in its answer.</param>
     public async Task<TResponse> RunAsync<TResponse>(
-        DoorCall call, ServerCallContext context, Func<Caller, CancellationToken, ValueTask<TResponse>> run, long bytes = 0)
+        DoorCall call, ServerCallContext context, Func<Caller, CancellationToken, ValueTask<TResponse>> run, CallLoad more = default)
     {
         var http = context.GetHttpContext();
         var span = DoorTelemetry.Start(call, http);
         var status = VmoStatus.Internal;
-        bytes += call.Bytes;
-        var taken = 0L;
+        more = more with { Bytes = more.Bytes + call.Bytes };
+        var isTaken = false;
         try
         {
             var proof = callers.Prove(http);
             proof.Outcome.ThrowIfFailed();
-            if (bytes > 0)
-                gate.Take(bytes);
-            taken = bytes;
+            if (more.Bytes > 0)
+                gate.Take(more);
+            isTaken = more.Bytes > 0;
             var response = await run(proof.Caller, context.CancellationToken);
             status = VmoStatus.Ok;
             return response;
@@ -60,8 +60,8 @@ internal sealed partial class DoorCalls(ICallerSource callers, CallGate gate, IL
         }
         finally
         {
-            if (taken > 0)
-                gate.GiveBack(taken);
+            if (isTaken)
+                gate.GiveBack(more);
             DoorTelemetry.End(call, span, status);
         }
     }

@@ -37,7 +37,7 @@ internal sealed class VmosDoor(DoorCalls calls, ITransport transport, RangeStrea
         {
             var head = WireRequests.Head(request.Head, caller, context, out var koid);
             return WireResponses.Read(await transport.ReadAsync(koid, new() { Head = head, Items = WireRequests.Items(request) }, stop));
-        }, WireRequests.Bytes(request));
+        }, WireRequests.Load(request));
 
     public override Task<V1.ReadPieceResponse> ReadPiece(V1.ReadPieceRequest request, ServerCallContext context) =>
         calls.RunAsync(DoorCall.ReadPiece, context, async (caller, stop) =>
@@ -45,7 +45,7 @@ internal sealed class VmosDoor(DoorCalls calls, ITransport transport, RangeStrea
             var head = WireRequests.Head(request.Head, caller, context, out var koid);
             var piece = new ReadPieceCall { Head = head, Whole = WireRequests.Whole(request), Piece = (int)request.Piece };
             return WireResponses.ReadPiece(await transport.ReadPieceAsync(koid, piece, stop));
-        }, Limits.MessageBytesMax);
+        }, WireRequests.Load(request.Head, 1, Limits.MessageBytesMax));
 
     public override Task ReadRange(V1.ReadRangeRequest request, IServerStreamWriter<V1.ReadRangeResponse> responseStream, ServerCallContext context) =>
         calls.RunAsync(DoorCall.ReadRange, context, (caller, stop) => ranges.ReadAsync(request, responseStream, caller, stop));
@@ -56,7 +56,7 @@ internal sealed class VmosDoor(DoorCalls calls, ITransport transport, RangeStrea
             var head = WireRequests.Head(request.Head, caller, context, out var koid);
             var writes = new WriteCalls { Head = head, Items = WireRequests.Items(request), Data = WireReplies.Bytes(request.Data) };
             return WireResponses.Write(await transport.WriteAsync(koid, writes, stop));
-        }, request.Data.Length);
+        }, WireRequests.Load(request.Head, request.Items.Count, request.Data.Length));
 
     public override Task<V1.WritePieceResponse> WritePiece(V1.WritePieceRequest request, ServerCallContext context) =>
         calls.RunAsync(DoorCall.WritePiece, context, async (caller, stop) =>
@@ -65,7 +65,7 @@ internal sealed class VmosDoor(DoorCalls calls, ITransport transport, RangeStrea
             var data = WireRequests.Piece(request);
             var piece = new WritePieceCall { Head = head, Offset = request.Offset, Length = (int)request.Length, Piece = (int)request.Piece, Data = data };
             return WireResponses.WritePiece(await transport.WritePieceAsync(koid, piece, stop));
-        }, request.Data.Length);
+        }, WireRequests.Load(request.Head, 1, request.Data.Length));
 
     public override Task<V1.WriteRangeResponse> WriteRange(IAsyncStreamReader<V1.WriteRangeRequest> requestStream, ServerCallContext context) =>
         calls.RunAsync(DoorCall.WriteRange, context, (caller, stop) => ranges.WriteAsync(requestStream, caller, stop));

@@ -61,13 +61,17 @@ internal static class WireRequests
         return items;
     }
 
-    /// <summary>Bytes that a read will be answered with, if it is within the limits.</summary>
-    public static long Bytes(V1.ReadRequest request)
+    /// <summary>What a message of so many calls takes of the door's budget beyond the one it was let in as.</summary>
+    public static CallLoad Load(V1.CallHead? head, int calls, long bytes) =>
+        new(Math.Clamp(calls, 1, Limits.JoinCallsMax) - 1, bytes, head is { DeadlineMs: > 0 } ? (int)Math.Min(head.DeadlineMs, Limits.DeadlineMaxMs) : Limits.DeadlineDefaultMs);
+
+    /// <summary>The same of reads: the bytes they will be answered with, if they are within the limits.</summary>
+    public static CallLoad Load(V1.ReadRequest request)
     {
         var total = 0L;
         foreach (var item in request.Items)
             total = Math.Min(Limits.MessageBytesMax, total + (long)Math.Min(item.Length, Limits.MessageBytesMax));
-        return total;
+        return Load(request.Head, request.Items.Count, total);
     }
 
     public static WriteItem[] Items(V1.WriteRequest request)

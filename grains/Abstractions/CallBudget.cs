@@ -106,18 +106,6 @@ public sealed class CallBudget
         }
     }
 
-    /// <summary>Bytes that calls under way turn out to have. Else ShouldWait, and they are not counted.</summary>
-    public Outcome TryTake(long bytes)
-    {
-        lock (_lock)
-        {
-            if (_bytes + bytes > _bytesMax)
-                return Refuse(BytesRefusal(bytes), 1);
-            _bytes += bytes;
-            return Outcome.Ok;
-        }
-    }
-
     /// <summary>Bytes that are there whether there is room or not, or (negative) no longer are.</summary>
     public void Count(long bytes)
     {

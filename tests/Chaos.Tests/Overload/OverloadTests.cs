@@ -55,8 +55,6 @@ public sealed class OverloadTests
                 Assert.True(DateTime.UtcNow - began < TimeSpan.FromSeconds(20), $"{left} calls are still under way at {silo.Http}");
                 await Task.Delay(100);
             }
-
-            Assert.True(await SiloFigures.SumAsync(silo, "vmo_calls_refused_total") > 0, $"{silo.Http} says that it refused nobody");
         }
     }
 }

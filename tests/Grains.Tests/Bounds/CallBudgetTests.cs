@@ -29,8 +29,8 @@ public sealed class CallBudgetTests
         Assert.True(budget.TryEnter(new(1, 600, 1000)).IsOk);
         Assert.False(budget.TryEnter(new(1, 401, 1000)).IsOk);
         budget.Count(300);
-        Assert.False(budget.TryTake(101).IsOk);
-        Assert.True(budget.TryTake(100).IsOk);
+        Assert.False(budget.TryEnter(new(0, 101, 1000)).IsOk);
+        Assert.True(budget.TryEnter(new(0, 100, 1000)).IsOk);
         Assert.False(budget.TryEnter(new(1, 1, 1000)).IsOk);
         budget.Count(-300);
         budget.Leave(new(1, 600, 1000));
