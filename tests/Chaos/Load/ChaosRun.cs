@@ -47,16 +47,23 @@ internal static partial class ChaosRun
             }
 
             await calling;
+            using var end = new CancellationTokenSource();
+            var supervising = driver.SuperviseAsync(end.Token);
             var longest = recorder.Longest;
             var healed = Stopwatch.GetTimestamp();
             await Task.WhenAll(callers.Select((caller, i) => ReadAllAsync(caller, [.. families.Where((_, at) => at % callers.Length == i)]))).WaitAsync(HealedWithin);
             log(string.Create(CultureInfo.InvariantCulture, $"all cells were read {Stopwatch.GetElapsedTime(healed).TotalSeconds:F1} s after the last fault; scrubbing"));
             var damage = await ScrubAsync(lab.Cluster.Silos[0]);
             var left = await CloseAllAsync(lab, clients[0], families);
+            await end.CancelAsync();
+            await supervising;
             var checking = Stopwatch.GetTimestamp();
             var history = LinearizabilityChecker.Check(recorder.Events);
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
-            var verdict = new ChaosVerdict(history, recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles(), [.. damage, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule);
+            var verdict = new ChaosVerdict(history, recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles(), [.. damage, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
+            {
+                Unanswered = recorder.Events.Count(one => one.Outcome == HistoryOutcome.Unknown),
+            };
             if (!verdict.IsFine)
                 log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict, recorder.Events)}");
             return verdict;

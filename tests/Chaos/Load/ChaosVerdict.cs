@@ -11,6 +11,9 @@ internal sealed record ChaosVerdict(
     /// <summary>What a call may take beyond its deadline.</summary>
     private static readonly TimeSpan Beyond = TimeSpan.FromSeconds(1);
 
+    /// <summary>Calls that were given up without an answer.</summary>
+    public required long Unanswered { get; init; }
+
     public bool IsFine => History.Findings.Count == 0 && Signals.Findings.Count == 0 && Handles.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
 
     public override string ToString() => string.Join('\n', [

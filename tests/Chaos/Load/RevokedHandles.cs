@@ -14,7 +14,7 @@ internal sealed class RevokedHandles
     private int _next;
 
     /// <summary>What a history calls a handle.</summary>
-    public static ulong NumberOf(VmoHandle handle) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.ASCII.GetBytes(handle.ToString())));
+    public static ulong NumberOf(VmoHandle handle) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.ASCII.GetBytes(handle.Reveal())));
 
     public void Add(VmoHandle handle)
     {

@@ -56,7 +56,8 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         }
     }
 
-    private async Task SuperviseAsync(CancellationToken over)
+    /// <summary>Starts silos again that end by themselves, also when no schedule runs any more; until it is cancelled.</summary>
+    public async Task SuperviseAsync(CancellationToken over)
     {
         bool isOver;
         do

@@ -1,0 +1,52 @@
+using VmoCluster.Chaos.Load;
+using VmoCluster.Harness;
+using Xunit.Abstractions;
+
+namespace VmoCluster.Chaos.Tests;
+
+/// <summary>
+/// P2, P3, P4, P8, P9 over real silos and a real Redis while things break, a fault after the other and two at once; what callers saw is
+/// judged, the store is scrubbed, and nothing is left in it when all is closed. The long run with chance is <c>tests/Chaos run</c>.
+/// </summary>
+public class ChaosRunTests(ITestOutputHelper output)
+{
+    [Fact]
+    public async Task Nothing_is_lost_and_nobody_reads_the_past_while_silos_die_stand_still_are_cut_off_and_Redis_dies()
+    {
+        var verdict = await ChaosRun.RunAsync(
+            new()
+            {
+                Seed = 1,
+                Length = TimeSpan.FromSeconds(105),
+                Schedule = Possible(
+                [
+                    At(3, FaultKind.Kill, 1, 3), At(18, FaultKind.Pause, 0, 8), At(36, FaultKind.Partition, 2, 7), At(40, FaultKind.RedisPause, Fault.NoTarget, 2), At(54, FaultKind.RedisKill, Fault.NoTarget, 3),
+                    At(66, FaultKind.OneWayPartition, 0, 4), At(80, FaultKind.Delay, 1, 4), At(82, FaultKind.Kill, 2, 3),
+                ]),
+            },
+            output.WriteLine);
+
+        output.WriteLine(verdict.ToString());
+        Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.True(verdict.History.Calls > 1000, "callers were kept from calling");
+        Assert.True(verdict.Signals.Judged > 0 && verdict.Handles.Judged > 0, "nothing was judged of signals or handles");
+    }
+
+    [Fact]
+    public async Task A_rolling_restart_lets_no_call_fail()
+    {
+        var verdict = await ChaosRun.RunAsync(
+            new() { Seed = 2, Length = TimeSpan.FromSeconds(40), Schedule = [At(4, FaultKind.RollingRestart, Fault.NoTarget, 1)] }, output.WriteLine);
+
+        output.WriteLine(verdict.ToString());
+        Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.Equal(0, verdict.Unanswered);
+    }
+
+    private static Fault At(double seconds, FaultKind kind, int silo, double lasts) =>
+        new(TimeSpan.FromSeconds(seconds), kind, silo, TimeSpan.FromSeconds(lasts), Seed: 1);
+
+    // Silos are cut from each other only where the machine has networks of its own.
+    private static Fault[] Possible(Fault[] faults) =>
+        [.. faults.Where(fault => fault.Kind != FaultKind.OneWayPartition || NetworkLab.Impossible is null)];
+}
