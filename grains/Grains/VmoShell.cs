@@ -478,7 +478,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(unlink.Layer, unlink.Blobs, _stopped));
+            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(_machine.Fence, unlink.Layer, unlink.Blobs, _stopped));
             Feed(new BlobsUnlinked(unlink, Outcome.Ok));
         }
         catch (Exception exception) when (TryExplain(exception, out var outcome))
@@ -492,7 +492,7 @@ internal sealed class VmoShell : IDisposable
         try
         {
             Feed(new MarksRemoved(remove, await _services.Store.RemoveFieldsAsync(
-                _machine.Koid, _machine.Owner, CommitTarget.Layer, _machine.Layer, remove.Names, CancellationToken.None)));
+                _machine.Koid, _machine.Owner, CommitTarget.Layer, _machine.Layer, _machine.Fence.TopSeq, remove.Names, CancellationToken.None)));
         }
         catch (Exception exception) when (TryExplain(exception, out _))
         {

@@ -205,13 +205,18 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     }
 
     /// <inheritdoc/>
-    public async ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
+    public async ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
     {
+        StoredFields.RequireHome(fence.Vmo, layer);
         var unlinked = 0L;
         foreach (var batch in blobs.Where(blob => !blob.IsZero).Chunk(UnlinkBatch))
         {
-            var names = Array.ConvertAll(batch, blob => keys.Blob(layer, blob));
-            unlinked += await RunAsync("unlink", batch.Length, () => _commits.Database.KeyDeleteAsync(names, CommandFlags.DemandMaster), cancellation);
+            RedisKey[] names = [keys.Record(fence.Vmo), keys.Layer(fence.Top), .. batch.Select(blob => keys.Blob(layer, blob))];
+            var count = (long)await EvaluateAsync(
+                "unlink", scripts.Unlink, names, [fence.Owner.ToString(), fence.RecordSeq, fence.TopSeq], replicas: 0, cancellation);
+            if (count < 0)
+                throw new StoreException(VmoStatus.Io, $"The store does not have what this owner of VMO {fence.Vmo} has seen of it; nothing is unlinked.");
+            unlinked += count;
         }
 
         return unlinked;
@@ -219,7 +224,7 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
 
     /// <inheritdoc/>
     public async ValueTask<bool> RemoveFieldsAsync(
-        Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation)
+        Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation)
     {
         if (target == CommitTarget.Layer)
             StoredFields.RequireHome(vmo, layer);
@@ -227,7 +232,7 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         {
             foreach (var name in batch)
                 StoredFields.RequireNotOurs(name.Span);
-            RedisValue[] values = [owner.ToString(), .. batch.Select(name => (RedisValue)name)];
+            RedisValue[] values = [owner.ToString(), seqLeast, .. batch.Select(name => (RedisValue)name)];
             var removed = await EvaluateAsync(
                 "remove", scripts.Remove, [keys.Record(vmo), keys.Target(vmo, target, layer)], values, watch.ReplicasOfChange, cancellation);
             if ((int)removed == 0)

@@ -18,6 +18,7 @@ internal sealed class StoreScripts
         TakeOver = StoreScript.Read("takeover", whenFull);
         Release = StoreScript.Read("release", whenFull);
         Remove = StoreScript.Read("remove", whenFull);
+        Unlink = StoreScript.Read("unlink", whenFull);
         CreatePromised = StoreScript.Read("create", whenFull, isGuarded: true);
         DropLayer = StoreScript.Read("drop-layer", whenFull);
         Erase = StoreScript.Read("erase", whenFull);
@@ -49,6 +50,8 @@ internal sealed class StoreScripts
 
     public StoreScript Remove { get; }
 
+    public StoreScript Unlink { get; }
+
     public StoreScript CreatePromised { get; }
 
     public StoreScript DropLayer { get; }
@@ -69,7 +72,7 @@ internal sealed class StoreScripts
 
     public IEnumerable<StoreScript> All =>
     [
-        Identify, Allocate, Bind, Commit, CommitWhenFull, Settle, Create, CreatePromised, TakeOver, Release, Remove, DropLayer, Erase,
+        Identify, Allocate, Bind, Commit, CommitWhenFull, Settle, Create, CreatePromised, TakeOver, Release, Remove, Unlink, DropLayer, Erase,
         OpenSession, RenewSession, MarkSession, SendLetter, NoteUnfinished, ForgetSession,
     ];
 }

@@ -43,10 +43,10 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
         return outcome;
     }
 
-    public async ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
+    public async ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
     {
         FaultPoint.Pass("unlink.before");
-        var count = await store.UnlinkBlobsAsync(layer, blobs, cancellation);
+        var count = await store.UnlinkBlobsAsync(fence, layer, blobs, cancellation);
         FaultPoint.Pass("unlink.after");
         return count;
     }
@@ -86,8 +86,8 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
 
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => store.ReadBlobsAsync(reads, cancellation);
 
-    public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) =>
-        store.RemoveFieldsAsync(vmo, owner, target, layer, names, cancellation);
+    public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) =>
+        store.RemoveFieldsAsync(vmo, owner, target, layer, seqLeast, names, cancellation);
 
     public IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation) => store.ScanVmosAsync(after, cancellation);
 

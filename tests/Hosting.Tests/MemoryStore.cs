@@ -145,8 +145,8 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     public ValueTask<CommitOutcome> CommitAsync(StoreCommit commit) => throw NotHere();
     public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer) => throw NotHere();
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => throw NotHere();
-    public ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation) => throw NotHere();
-    public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();
+    public ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation) => throw NotHere();
+    public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId holder, StoreField field, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> EraseAsync(Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation) => throw NotHere();
     public IAsyncEnumerable<IReadOnlyList<Koid>> ScanVmosAsync(Koid after, CancellationToken cancellation) => throw NotHere();

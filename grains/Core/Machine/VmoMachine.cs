@@ -74,6 +74,9 @@ public sealed class VmoMachine
     /// <summary>The top layer.</summary>
     public LayerId Layer => _state.Layer.Id;
 
+    /// <summary>What the store has acknowledged so far.</summary>
+    public StoreFence Fence => new(Koid, Owner, _state.Record.Seq, _state.Layer.Id, _state.Layer.Seq);
+
     /// <summary>Whether it has come to its end: nothing is decided any more.</summary>
     public bool IsEnded => _state.IsEnded;
 

@@ -56,12 +56,16 @@ public interface IPageStore
     /// </summary>
     ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation);
 
-    /// <summary>Unlinks blobs that no slot names. Missing ones do not matter. Returns how many were there.</summary>
-    ValueTask<long> UnlinkBlobsAsync(LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation);
+    /// <summary>
+    /// Unlinks blobs that no slot names. Missing ones do not matter. Returns how many were there. Throws, and unlinks no more, when the fence does not hold.
+    /// </summary>
+    ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation);
 
-    /// <summary>Removes marks: fields whose absence means the same. Fenced by the owner. False: another owner.</summary>
+    /// <summary>
+    /// Removes marks: fields whose absence means the same. Fenced by the owner and the target's seq, which must be this or later. False: it is not.
+    /// </summary>
     ValueTask<bool> RemoveFieldsAsync(
-        Koid vmo, Owner owner, CommitTarget target, LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation);
+        Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation);
 
     /// <summary>
     /// Removes a frozen layer whose blobs are gone, and sets the field of another layer of the same VMO that named it. Fenced. False: another owner.

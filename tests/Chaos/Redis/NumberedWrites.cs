@@ -44,6 +44,9 @@ internal sealed class NumberedWrites : IAsyncDisposable
         }
     }
 
+    /// <summary>Begins no more.</summary>
+    public void Cease() => _stop.Cancel();
+
     public async Task StopAsync()
     {
         await _stop.CancelAsync();

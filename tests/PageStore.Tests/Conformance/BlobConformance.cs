@@ -76,12 +76,12 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
         Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "x")) with { Blobs = writes }));
 
         var unlinked = await Pages.UnlinkBlobsAsync(
-            layer, [.. writes.Skip(1).Select(w => w.Id), new(77, 77), BlobId.Zero], CancellationToken.None);
+            Fence(vmo, layer), layer, [.. writes.Skip(1).Select(w => w.Id), new(77, 77), BlobId.Zero], CancellationToken.None);
 
         Assert.Equal(599, unlinked);
         Assert.Equal([1, 2, 3], await ReadBlobAsync(layer, writes[0].Id, 0, 3));
         Assert.Null(await ReadBlobAsync(layer, writes[1].Id, 0, 3));
-        Assert.Equal(0, await Pages.UnlinkBlobsAsync(layer, [], CancellationToken.None));
+        Assert.Equal(0, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [], CancellationToken.None));
     }
 
     [Fact]
@@ -92,7 +92,23 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
 
         Assert.Equal(CommitOutcome.Stale, await Pages.CommitAsync(LayerCommit(vmo, layer, 5, Field("l0", "x")) with { Blobs = [ahead] }));
 
-        Assert.Equal(1, await Pages.UnlinkBlobsAsync(layer, [ahead.Id], CancellationToken.None));
+        Assert.Equal(1, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [ahead.Id], CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_store_that_lost_commits_its_owner_has_seen_frees_nothing_for_it()
+    {
+        // Its slot may name the blob that a commit it has lost had replaced.
+        var (vmo, layer) = await CreateAsync();
+        var blob = Blob(2, 1, [1, 2, 3]);
+        Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "x")) with { Blobs = [blob] }));
+        foreach (var ahead in new[] { Fence(vmo, layer) with { TopSeq = 3 }, Fence(vmo, layer) with { RecordSeq = 2 }, Fence(vmo, layer) with { Owner = Second } })
+            await Assert.ThrowsAsync<StoreException>(async () => await Pages.UnlinkBlobsAsync(ahead, layer, [blob.Id], CancellationToken.None));
+        Assert.False(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Layer, layer, 3, ["l0"u8.ToArray()], CancellationToken.None));
+
+        Assert.Equal([1, 2, 3], await ReadBlobAsync(layer, blob.Id, 0, 3));
+        Assert.Equal(1, await Pages.UnlinkBlobsAsync(Fence(vmo, layer) with { TopSeq = 2 }, layer, [blob.Id], CancellationToken.None));
+        Assert.True(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Layer, layer, 2, ["l0"u8.ToArray()], CancellationToken.None));
     }
 
     [Fact]
@@ -102,7 +118,7 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
         var blob = Blob(3, 1, Noise(5000));
         await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "x")) with { Blobs = [blob] });
 
-        await Pages.UnlinkBlobsAsync(layer, [blob.Id], CancellationToken.None);
+        await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [blob.Id], CancellationToken.None);
         await Pages.EraseAsync(vmo, First, [layer], [Field("q0", "a")], CancellationToken.None);
 
         var left = new List<string>();
@@ -114,6 +130,8 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
 
         Assert.Equal(["koids", "store", $"{{{vmo}}}:t", "{sessions}"], left.Order(StringComparer.Ordinal));
     }
+
+    private static StoreFence Fence(Koid vmo, LayerId layer) => new(vmo, First, 1, layer, 1);
 
     private static byte[] Noise(int length, int seed = 1)
     {

@@ -91,9 +91,9 @@ public abstract class LayerConformance(StoreBackend backend) : StoreConformance(
         var (vmo, layer) = await CreateAsync();
         await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "a"), Field("l1", "b")));
 
-        Assert.False(await Pages.RemoveFieldsAsync(vmo, Second, CommitTarget.Layer, layer, [Bytes("l0")], CancellationToken.None));
+        Assert.False(await Pages.RemoveFieldsAsync(vmo, Second, CommitTarget.Layer, layer, 1, [Bytes("l0")], CancellationToken.None));
         Assert.Equal(2, (await LayerAsync(layer, "l0", "l1")).Fields.Count);
-        Assert.True(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Layer, layer, [Bytes("l0"), Bytes("l7")], CancellationToken.None));
+        Assert.True(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Layer, layer, 1, [Bytes("l0"), Bytes("l7")], CancellationToken.None));
 
         Assert.Equal((2UL, "l1"), ((await LayerAsync(layer)).Seq, Assert.Single((await LayerAsync(layer, "l0", "l1")).Fields.Keys)));
     }
@@ -103,11 +103,11 @@ public abstract class LayerConformance(StoreBackend backend) : StoreConformance(
     {
         var (vmo, layer) = await CreateAsync();
 
-        Assert.True(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Record, layer, [Bytes("meta")], CancellationToken.None));
+        Assert.True(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Record, layer, 1, [Bytes("meta")], CancellationToken.None));
 
         Assert.Equal(["top"], Texts((await Pages.LoadRecordAsync(vmo, CancellationToken.None)).Hash!.Fields).Keys);
         await Assert.ThrowsAsync<ArgumentException>(
-            async () => await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Record, layer, [Bytes("owner")], CancellationToken.None));
+            async () => await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Record, layer, 1, [Bytes("owner")], CancellationToken.None));
     }
 
     [Fact]

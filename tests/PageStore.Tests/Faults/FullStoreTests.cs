@@ -38,7 +38,7 @@ public sealed class FullStoreTests : IAsyncLifetime
         // All that closing, decommitting, revoking and inheriting need.
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(seq, 0, 0) with { Blobs = [], IsRelease = true }));
         Assert.Equal(new(CommitOutcome.Applied, seq + 1), await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer));
-        Assert.True(await store.Pages.RemoveFieldsAsync(Vmo, Owner, CommitTarget.Layer, Layer, [Encoding.UTF8.GetBytes("l")], CancellationToken.None));
+        Assert.True(await store.Pages.RemoveFieldsAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1, [Encoding.UTF8.GetBytes("l")], CancellationToken.None));
         var next = Owner.Next(2, 2);
         Assert.True((await store.Pages.TakeOverAsync(Vmo, Owner, next, CancellationToken.None)).Taken);
         Assert.True((await store.Sessions.RenewAsync(7, 1, 0, CancellationToken.None)).IsAlive);
@@ -46,7 +46,7 @@ public sealed class FullStoreTests : IAsyncLifetime
         Assert.True(await store.Sessions.MarkDeadAsync(7, 2, CancellationToken.None));
         await store.Sessions.OpenSessionAsync(8, "silo", CancellationToken.None);
         await store.Sessions.ClearUnfinishedAsync(7, Vmo, CancellationToken.None);
-        Assert.Equal(written.Count, await store.Pages.UnlinkBlobsAsync(Layer, written, CancellationToken.None));
+        Assert.Equal(written.Count, await store.Pages.UnlinkBlobsAsync(new(Vmo, next, 1, Layer, 1), Layer, written, CancellationToken.None));
         Assert.True(await store.Pages.EraseAsync(Vmo, next, [Layer], [Field("q0")], CancellationToken.None));
         Assert.Equal(Existence.Tombstone, (await store.Pages.LoadRecordAsync(Vmo, CancellationToken.None)).Existence);
     }
