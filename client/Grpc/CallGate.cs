@@ -1,10 +1,11 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 
 namespace VmoCluster.GrpcDoor;
 
 /// <summary>
-/// Counts the calls under way, in all and by connection. Whoever is beyond a limit, or would be served too late, is refused before his message is
-/// read, and told when to come back. What frees is refused last (<see cref="CallBudget"/>).
+/// Counts the calls under way, in all and by connection. Whoever is beyond a limit, or would be served too late, is refused, his message unread,
+/// and told when to come back. What frees is refused last (<see cref="CallBudget"/>).
 /// </summary>
 internal sealed class CallGate(VmoDoorOptions options, TimeProvider time)
 {
@@ -25,6 +26,8 @@ internal sealed class CallGate(VmoDoorOptions options, TimeProvider time)
             if (!outcome.IsOk)
             {
                 DoorTelemetry.End(call, DoorTelemetry.Start(call, context), outcome.Status);
+                if (!call.Stays)
+                    await DropAsync(context);
                 Refusal.Write(context.Response, outcome);
                 return;
             }
@@ -45,6 +48,21 @@ internal sealed class CallGate(VmoDoorOptions options, TimeProvider time)
 
     /// <summary>They have ended.</summary>
     public void GiveBack(in CallLoad more) => _budget.Leave(more);
+
+    // A stream that is answered while its message is still coming is reset, and a client that goes on sending then loses the whole connection,
+    // with every call on it. So the bytes are let go by as they come; what is longer than a message may be is not waited for.
+    private static async Task DropAsync(HttpContext context)
+    {
+        var (reader, dropped) = (context.Request.BodyReader, 0L);
+        while (dropped <= Limits.CallBytesMax)
+        {
+            var read = await reader.ReadAsync(context.RequestAborted);
+            dropped += read.Buffer.Length;
+            reader.AdvanceTo(read.Buffer.End);
+            if (read.IsCompleted)
+                return;
+        }
+    }
 
     private Outcome TryEnter(string connection, DoorCall call)
     {
