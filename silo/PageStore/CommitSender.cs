@@ -55,8 +55,15 @@ internal sealed class CommitSender(StoreConnection commits, StoreWatch watch, St
             (outcome, error) = (StoreFaults.Outcome(unset!), unset);
         if (outcome == CommitOutcome.Applied)
             PageStoreTelemetry.AddWritten(bytes);
+        else if (outcome is CommitOutcome.Fenced or CommitOutcome.Stale && sent > 0)
+            Unlink(commit);
         return (outcome, error);
     }
+
+    // Refused, for somebody else has the VMO: whoever took it over has freed what was sent until then, and knows nothing of these. Blobs of a
+    // commit are sent once, under names of this owner alone, so nothing names them, now or later. A crash right here leaves them to a scrub.
+    private void Unlink(StoreCommit commit) =>
+        commits.Database.KeyDelete([.. commit.Blobs.Select(blob => keys.Blob(commit.Layer, blob.Id))], CommandFlags.DemandMaster | CommandFlags.FireAndForget);
 
     private static async Task<Exception?> FirstFailureAsync(ReadOnlyMemory<Task> sets)
     {

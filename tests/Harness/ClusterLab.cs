@@ -9,7 +9,8 @@ namespace VmoCluster.Harness;
 /// </summary>
 public sealed class ClusterLab : IAsyncDisposable
 {
-    private static readonly string[] Kept = ["appendonly yes", "appendfsync everysec"];
+    // Never rewritten: whoever looks for what went wrong finds every write in it.
+    private static readonly string[] Kept = ["appendonly yes", "appendfsync everysec", "auto-aof-rewrite-percentage 0"];
 
     private readonly List<TcpProxy?> _ways = [];
     private readonly List<LabHost?> _hosts = [];

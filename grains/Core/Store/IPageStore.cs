@@ -45,7 +45,10 @@ public interface IPageStore
     /// <summary>Gives a VMO up, if it is still this owner's.</summary>
     ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation);
 
-    /// <summary>One commit. Never throws for the store's state: see <see cref="CommitOutcome"/>.</summary>
+    /// <summary>
+    /// One commit. Never throws for the store's state: see <see cref="CommitOutcome"/>. Its blobs are sent once and never again under the same names:
+    /// those of a commit that is refused as fenced or stale are unlinked.
+    /// </summary>
     ValueTask<CommitOutcome> CommitAsync(StoreCommit commit);
 
     /// <summary>Settles a commit whose outcome is unknown: compares the owner, returns seq and moves it on by one.</summary>

@@ -44,6 +44,20 @@ public abstract class CommitConformance(StoreBackend backend) : StoreConformance
     }
 
     [Fact]
+    public async Task What_a_fenced_commit_brought_does_not_stay()
+    {
+        var (vmo, layer) = await CreateAsync();
+        await Pages.TakeOverAsync(vmo, First, Second, CancellationToken.None);
+        var blob = new BlobId(First.Nonce, 1);
+
+        Assert.Equal(CommitOutcome.Fenced, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1")) with { Blobs = [new(blob, [new byte[5000]])] }));
+
+        // Answered over the connection that has unlinked it.
+        Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "2")) with { Owner = Second }));
+        Assert.Equal(new[] { false }, await Pages.ReadBlobsAsync([new(layer, blob, 0, new byte[5000])], CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_commit_of_a_VMO_that_is_gone_is_fenced()
     {
         var (vmo, layer) = await CreateAsync();
