@@ -73,6 +73,8 @@ public sealed class RedisStore : IAsyncDisposable
             var fresh = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
             var (identity, seen) = await PatientlyAsync(() => IdentifyAsync(connections.Control, options, keys, scripts, fresh, time), time, cancellation);
             var log = loggers.CreateLogger<RedisStore>();
+            if (options.Durability.ReplicaCount > 0 && options.Durability.ReplicaCount < health.ReplicasLeast)
+                PageStoreLog.FewAcknowledge(log, options.Durability.ToString(), health.ReplicasLeast, $"replicas:{health.ReplicasLeast}");
             PageStoreLog.Opened(log, identity.Id, identity.Layout, identity.Durability.ToString(), health.Primaries);
             return new(
                 connections, new(connections.Commits, connections.CommitsName, log), new(connections.Control, options, keys, seen, health, time, log), keys, scripts, identity, time);

@@ -96,6 +96,8 @@ internal sealed class StoreConnections : IAsyncDisposable
         redis.HeartbeatInterval = TimeSpan.FromMilliseconds(250);
         redis.ReconnectRetryPolicy = new LinearRetry(250);
         redis.BacklogPolicy = backlog;
+        // What the Sentinels say may be missed; the roles are asked for this often. A minute, the default, is how long a silo then had no primary.
+        redis.ConfigCheckSeconds = 5;
         // INFO, which tells how full the store is.
         redis.AllowAdmin = true;
         // Neither keys nor channels of its own in somebody's Redis.

@@ -131,7 +131,9 @@ internal sealed class StoreWatch : IAsyncDisposable
 
         if (!IsReachable)
             PageStoreLog.ReachableAgain(_log);
-        var refusal = WhyNot((string?)found[0], (string?)found[1]);
+        var refusal = _control.IsCluster || health.Primaries == 1
+            ? WhyNot((string?)found[0], (string?)found[1])
+            : $"{health.Primaries} servers take themselves for the primary of store {_seen.Id}: each may have what the other has not";
         if (refusal is not null)
         {
             if (_condition.Refusal is null)

@@ -84,9 +84,10 @@ internal sealed class RedisFailoverRun : IAsyncDisposable
         await _lab.Redis.WaitForReplicasAsync(_options.Replicas);
 
         var lost = await Task.WhenAll(writes.Select(one => one.LostAsync()));
-        var first = lost.SelectMany(times => times).DefaultIfEmpty(ended).Min();
+        var (first, last) = (lost.SelectMany(times => times).DefaultIfEmpty(ended).Min(), lost.SelectMany(times => times).DefaultIfEmpty(ended).Max());
         var losses = new Losses(
-            lost.Sum(times => times.Count), writes.Sum(one => one.Acked), Stopwatch.GetElapsedTime(Math.Min(first, ended), ended), writes.Max(one => one.LongestPause()), writes.Sum(one => one.Failed));
+            lost.Sum(times => times.Count), writes.Sum(one => one.Acked), Stopwatch.GetElapsedTime(Math.Min(first, ended), ended), Stopwatch.GetElapsedTime(ended, Math.Max(last, ended)),
+            writes.Max(one => one.LongestPause()), writes.Sum(one => one.Failed));
         if (!_losses.TryGetValue(end, out var all))
             _losses[end] = all = [];
         all.Add(losses);
