@@ -85,14 +85,16 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
     }
 
     [Fact]
-    public async Task Blobs_of_a_refused_commit_can_be_unlinked()
+    public async Task Blobs_of_a_stale_commit_do_not_stay()
     {
         var (vmo, layer) = await CreateAsync();
         var ahead = Blob(3, 1, [9]);
 
         Assert.Equal(CommitOutcome.Stale, await Pages.CommitAsync(LayerCommit(vmo, layer, 5, Field("l0", "x")) with { Blobs = [ahead] }));
 
-        Assert.Equal(1, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [ahead.Id], CancellationToken.None));
+        // Sent over the connection that has unlinked it.
+        Assert.Equal(0, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [ahead.Id], CancellationToken.None));
+        Assert.Null(await ReadBlobAsync(layer, ahead.Id, 0, 1));
     }
 
     [Fact]
