@@ -7,6 +7,7 @@ namespace VmoCluster.Hosting.Tests;
 
 public sealed class SessionTests
 {
+    private static readonly TimeSpan Still = TimeSpan.FromMilliseconds(Limits.SessionLeaseMs + Limits.SessionMarginMs);
     private static readonly TimeSpan Lease = TimeSpan.FromMilliseconds(Limits.SessionLeaseMs);
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
     private readonly MemoryStore _store = new();
@@ -177,8 +178,7 @@ public sealed class SessionTests
         var silo = await TestSilo.StartAsync(_store);
         await _store.OpenSessionAsync(11, "killed", default);
         await silo.Watch.LookAsync(default);
-        silo.Clock.Advance(TimeSpan.FromMilliseconds(Limits.SessionLeaseMs + Limits.SessionMarginMs) - Tick);
-        await silo.Watch.LookAsync(default);
+        await WatchAsync(silo, Still - Tick);
         Assert.False(_store.Sessions[11].IsDead);
         silo.Clock.Advance(Tick);
         await silo.Watch.LookAsync(default);
@@ -196,8 +196,7 @@ public sealed class SessionTests
         Assert.False(silo.Serving.IsServing(other));
         await silo.Watch.LookAsync(default);
         Assert.True(silo.Serving.IsServing(other));
-        silo.Clock.Advance(TimeSpan.FromMilliseconds(2 * Limits.SessionRenewMs));
-        await silo.Watch.LookAsync(default);
+        await WatchAsync(silo, TimeSpan.FromMilliseconds(2 * Limits.SessionRenewMs));
         Assert.True(silo.Serving.IsServing(other), "a renewal may be late");
         silo.Clock.Advance(TimeSpan.FromMilliseconds(Limits.SessionRenewMs));
         await silo.Watch.LookAsync(default);
@@ -225,6 +224,7 @@ public sealed class SessionTests
         var silo = await TestSilo.StartAsync(_store);
         await _store.OpenSessionAsync(11, "alive", default);
         await silo.Watch.LookAsync(default);
+        await WatchAsync(silo, Still - Tick);
         silo.Clock.Advance(TimeSpan.FromMinutes(1));
 
         // Between its look and its mark, the other renews.
@@ -240,6 +240,37 @@ public sealed class SessionTests
         Assert.False(_store.Sessions[11].IsDead);
         await silo.Watch.LookAsync(default);
         Assert.False(_store.Sessions[11].IsDead);
+    }
+
+    [Fact]
+    public async Task A_store_that_stood_still_makes_nobody_dead_who_renews_when_it_goes_on()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        await _store.OpenSessionAsync(11, "alive", default);
+        await silo.Watch.LookAsync(default);
+        for (var stood = 0; stood < 4; stood++)
+        {
+            _store.Before = _ => Fail(true);
+            silo.Clock.Advance(2 * Still);
+            await Assert.ThrowsAsync<StoreException>(() => silo.Watch.LookAsync(default));
+            _store.Before = _ => { };
+            await silo.Watch.LookAsync(default);
+            Assert.False(_store.Sessions[11].IsDead);
+        }
+
+        // It does not.
+        await WatchAsync(silo, Still);
+        Assert.True(_store.Sessions[11].IsDead);
+    }
+
+    // As often as it is counted.
+    private static async Task WatchAsync(TestSilo silo, TimeSpan time)
+    {
+        for (var step = TimeSpan.FromMilliseconds(Limits.SessionRenewMs); time > TimeSpan.Zero; time -= step)
+        {
+            silo.Clock.Advance(time < step ? time : step);
+            await silo.Watch.LookAsync(default);
+        }
     }
 
     private static void Fail(bool now)

@@ -16,8 +16,8 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
     // Longer than a renewal may take, and shorter than anybody waits for the session's death.
     private static readonly TimeSpan Moving = TimeSpan.FromMilliseconds(Limits.SessionRenewMs * 5 / 2);
 
-    // A look that comes later than this after the one before says nothing of the time between: nobody could renew, or this silo stood still.
-    private static readonly TimeSpan Blind = TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
+    // No more than this of the time between two looks is held against a session: in the rest the store stood still perhaps, or this silo.
+    private static readonly TimeSpan Seeing = TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
 
     private long _looked = time.GetTimestamp();
 
@@ -50,10 +50,7 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
     {
         var sessions = await store.ReadSessionsAsync(cancellation);
         var now = time.GetTimestamp();
-        // Otherwise, after the store has stood still for some seconds, silos would find each other dead that are about to renew.
-        if (time.GetElapsedTime(_looked, now) >= Blind)
-            _seen.Clear();
-        _looked = now;
+        ForgetBlindTime(now);
         foreach (var gone in _seen.Keys.Where(id => !sessions.ContainsKey(id)).ToList())
         {
             _seen.Remove(gone);
@@ -80,6 +77,18 @@ internal sealed partial class SessionWatch(ISessionStore store, SiloSession sess
                 LogMarkedDead(id, Still.TotalSeconds);
             }
         }
+    }
+
+    // Otherwise, after the store has stood still for some seconds, silos would find each other dead that are about to renew.
+    private void ForgetBlindTime(long now)
+    {
+        var blind = time.GetElapsedTime(_looked, now) - Seeing;
+        _looked = now;
+        if (blind <= TimeSpan.Zero)
+            return;
+        var ticks = (long)(blind.TotalSeconds * time.TimestampFrequency);
+        foreach (var (id, seen) in _seen.ToList())
+            _seen[id] = seen with { At = seen.At + ticks };
     }
 
     [LoggerMessage(LogLevel.Warning, "Session {Session:x} has not been renewed for {Seconds} s and is marked dead.")]
