@@ -2,6 +2,7 @@ using System.Reflection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Serialization;
 using VmoCluster.Client;
 using VmoCluster.Messages;
 
@@ -131,6 +132,8 @@ public sealed partial class OrleansTransport : ITransport
             var outcome = ToOutcome(failure);
             if (outcome.Status == VmoStatus.Internal)
                 LogBug(failure);
+            else if (failure is CodecNotFoundException)
+                LogUntold(failure);
             return refuse(on, outcome);
         }
     }
@@ -151,9 +154,15 @@ public sealed partial class OrleansTransport : ITransport
 
         // Orleans says so when its client is not started, has lost all gateways, or is being stopped.
         InvalidOperationException => new(VmoStatus.Io, "the cluster's client is not connected"),
+
+        // A failure that does not travel, as that of a Redis client under the runtime's own calls: nobody knows what the call did.
+        CodecNotFoundException => new(VmoStatus.Io, "the silo failed with something it cannot tell"),
         _ => new(VmoStatus.Internal, $"the silo failed: {failure.GetType().Name}"),
     };
 
     [LoggerMessage(1, LogLevel.Critical, "A grain failed by our fault")]
     private partial void LogBug(Exception failure);
+
+    [LoggerMessage(2, LogLevel.Warning, "A silo failed with something that does not travel")]
+    private partial void LogUntold(Exception failure);
 }
