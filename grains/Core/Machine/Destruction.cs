@@ -55,7 +55,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     /// <summary>Goes on, or begins.</summary>
     public void Advance()
     {
-        if (_isBusy || state.IsEnded)
+        if (_isBusy || state.IsEnded || state.Now.MonotonicMs < _againMs)
             return;
         if (IsWaiting)
         {
@@ -97,7 +97,11 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         }
 
         if (!input.Outcome.IsOk)
+        {
+            Rest();
             return;
+        }
+
         if (input.Tell.Message is Rehome)
             _isParentTold = true;
         else
@@ -109,7 +113,11 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     {
         _isBusy = false;
         if (!input.Done)
+        {
+            Rest();
             return;
+        }
+
         state.IsEnded = true;
         state.Effects.Add(new ClearUnfinished());
         state.Effects.Add(new EndActivation("the VMO was destroyed", Release: false));
@@ -162,7 +170,11 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     {
         _isBusy = false;
         if (!outcome.IsOk)
+        {
+            Rest();
             return;
+        }
+
         for (var left = count; left > 0; left--)
             _blobs.Dequeue();
         Advance();
@@ -185,7 +197,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     // it is dying then, and keeps to the way its report takes.
     private void Reparent()
     {
-        if (state.Now.MonotonicMs >= _againMs && NextChild() is { } child)
+        if (NextChild() is { } child)
             Tell(child, new Reparent(state.Record.Meta.Parent, state.Record.Meta.ParentGeneration));
     }
 
@@ -193,7 +205,7 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
     {
         if (!outcome.IsOk)
         {
-            _againMs = state.Now.MonotonicMs + RetryMs;
+            Rest();
             return;
         }
 
@@ -268,7 +280,11 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         {
             (_isBusy, _areHomesListed) = (false, outcome.IsOk);
             if (!outcome.IsOk)
+            {
+                Rest();
                 return;
+            }
+
             var absorbed = found is null ? null : Family.LayerSummary.Decode(new(state.Layer.Id.Home, LayerId.AbsorbedNumber), found);
             var homes = state.Layer.Below.Bases.Concat(absorbed?.Below.Bases ?? []).Select(item => item.Layer.Home).ToHashSet();
             if (absorbed?.Left is { } left)
@@ -279,6 +295,9 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
             Advance();
         },
     });
+
+    // What fails at once would be tried as often as the processor can.
+    private void Rest() => _againMs = state.Now.MonotonicMs + RetryMs;
 
     private void Tell(Koid target, KinMessage message) => Busy(_tell = new TellKin(target, message));
 

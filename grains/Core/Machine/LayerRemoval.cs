@@ -18,16 +18,20 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
 {
     private const int BlobsAtOnce = 1024;
 
+    /// <summary>Milliseconds after which what the store refused is tried again.</summary>
+    private const int RetryMs = 500;
+
     private readonly Queue<BlobId> _blobs = [];
     private LayerSummary? _head;
     private LayerRemoval? _folded;
     private bool _isListed;
     private bool _isBusy;
+    private long _againMs;
 
     /// <summary>Goes on, or begins, unless it waits for the store. To be called again after a while when the store refused something.</summary>
     public void Advance()
     {
-        if (_isBusy || state.IsEnded)
+        if (_isBusy || state.IsEnded || state.Now.MonotonicMs < _againMs)
             return;
         if (_folded is not null)
             _folded.Advance();
@@ -45,8 +49,7 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
 
     private void Loaded(StoredHash? found, Outcome outcome)
     {
-        _isBusy = false;
-        if (!outcome.IsOk)
+        if (HasFailed(outcome.IsOk))
             return;
         // Gone already: freed by whoever had the VMO before.
         if (found is null)
@@ -74,8 +77,7 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
 
     private void Listed(IReadOnlyList<StoreField> fields, Outcome outcome)
     {
-        _isBusy = false;
-        if (!outcome.IsOk)
+        if (HasFailed(outcome.IsOk))
             return;
         _isListed = true;
         var blobs = new HashSet<BlobId>();
@@ -95,8 +97,7 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
 
     private void Unlinked(Outcome outcome)
     {
-        _isBusy = false;
-        if (!outcome.IsOk)
+        if (HasFailed(outcome.IsOk))
             return;
         for (var left = Math.Min(BlobsAtOnce, _blobs.Count); left > 0; left--)
             _blobs.Dequeue();
@@ -110,11 +111,18 @@ internal sealed class LayerRemoval(MachineState state, LayerId layer, Func<Layer
         {
             Then = isDone =>
             {
-                _isBusy = false;
-                if (isDone)
+                if (!HasFailed(isDone))
                     done(_head);
             },
         });
+    }
+
+    private bool HasFailed(bool isOk)
+    {
+        _isBusy = false;
+        if (!isOk)
+            _againMs = state.Now.MonotonicMs + RetryMs;
+        return !isOk;
     }
 
     private void Busy(VmoEffect effect)
