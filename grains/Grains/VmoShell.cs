@@ -442,7 +442,7 @@ internal sealed class VmoShell : IDisposable
             return;
         }
 
-        Feed(new SettleDone(await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, settle.Layer)));
+        Feed(new SettleDone(await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, settle.Layer, settle.Seq)));
     }
 
     private async Task NoteAsync(Task before)

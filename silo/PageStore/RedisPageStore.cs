@@ -158,38 +158,39 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     }
 
     /// <inheritdoc/>
-    public async ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer)
+    public async ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq)
     {
         if (target == CommitTarget.Layer)
             StoredFields.RequireHome(vmo, layer);
         if (watch.Condition.Refusal is not null)
-            return new(CommitOutcome.Refused, 0);
+            return new(CommitOutcome.Refused);
         var operation = PageStoreTelemetry.Begin("settle", 1, time);
         try
         {
             var record = keys.Record(vmo);
             var line = await late.EndFormerAsync(record);
-            var answer = (long)await _commits.EvaluateAsync(scripts.Settle, [record, keys.Target(vmo, target, layer)], [owner.ToString()], watch.ReplicasOfStructure);
+            var answer = (long)await _commits.EvaluateAsync(scripts.Settle, [record, keys.Target(vmo, target, layer)], [owner.ToString(), seq], watch.ReplicasOfStructure);
             // Lost meanwhile, the connection may be one of which blobs are still to come.
             if (await late.LineAsync(record) != line)
             {
                 operation.End("connection_lost");
-                return new(CommitOutcome.Unknown, 0);
+                return new(CommitOutcome.Unknown);
             }
 
             operation.End();
             return answer switch
             {
-                -1 => new(CommitOutcome.Fenced, 0),
-                -4 => new(CommitOutcome.Refused, 0),
-                _ => new(CommitOutcome.Applied, (ulong)answer - 1),
+                -1 => new(CommitOutcome.Fenced),
+                -2 => new(CommitOutcome.Stale),
+                -4 => new(CommitOutcome.Refused),
+                _ => Settlement.Of((ulong)answer, seq),
             };
         }
         catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
         {
             operation.End(StoreFaults.Kind(error));
             var outcome = StoreFaults.Outcome(error);
-            return new(outcome == CommitOutcome.Full ? CommitOutcome.Refused : outcome, 0);
+            return new(outcome == CommitOutcome.Full ? CommitOutcome.Refused : outcome);
         }
     }
 

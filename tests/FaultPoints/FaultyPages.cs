@@ -82,7 +82,7 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
     public IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation) =>
         store.ScanLayerAsync(layer, prefix, cancellation);
 
-    public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer) => store.SettleAsync(vmo, owner, target, layer);
+    public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq) => store.SettleAsync(vmo, owner, target, layer, seq);
 
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => store.ReadBlobsAsync(reads, cancellation);
 

@@ -143,7 +143,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     public ValueTask<long> CountFieldsAsync(LayerId layer, CancellationToken cancellation) => throw NotHere();
     public IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation) => throw NotHere();
     public ValueTask<CommitOutcome> CommitAsync(StoreCommit commit) => throw NotHere();
-    public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer) => throw NotHere();
+    public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq) => throw NotHere();
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => throw NotHere();
     public ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();

@@ -230,7 +230,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
                 Publish();
                 break;
             case CommitOutcome.Unknown:
-                state.Effects.Add(new SendSettle(FlightTarget, _flightLayer, SettlePauseMs));
+                state.Effects.Add(new SendSettle(FlightTarget, _flightLayer, _flightSeq, SettlePauseMs));
                 return;
             case CommitOutcome.Fenced:
             case CommitOutcome.Stale:
@@ -252,34 +252,21 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
     {
         if (settlement.Outcome is CommitOutcome.Unknown or CommitOutcome.Refused or CommitOutcome.Full)
         {
-            state.Effects.Add(new SendSettle(FlightTarget, _flightLayer, 10 * SettlePauseMs));
+            state.Effects.Add(new SendSettle(FlightTarget, _flightLayer, _flightSeq, 10 * SettlePauseMs));
             return;
         }
 
-        if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq + 1)
+        if (settlement is { Outcome: CommitOutcome.Applied, HasTakenEffect: true })
         {
-            // It had taken effect. The seq has moved on once more by the settling.
-            var (isLayer, layer, moved) = (FlightTarget == CommitTarget.Layer, state.Layer, _stepFlight?.SeqMoved);
-            if (moved is not null)
-            {
-                moved(settlement.SeqBefore);
-                Publish();
-            }
-            else
-            {
-                Publish();
-                // A layer that was frozen by it takes no more commits.
-                if (!isLayer || ReferenceEquals(layer, state.Layer))
-                    SetSeq(isLayer, settlement.SeqBefore + 1);
-            }
+            Publish();
         }
-        else if (settlement.Outcome == CommitOutcome.Applied && settlement.SeqBefore == _flightSeq)
+        else if (settlement.Outcome == CommitOutcome.Applied)
         {
             // It has not, and never will: its seq can never match again.
             if (_stepFlight?.SeqMoved is { } moved)
-                moved(settlement.SeqBefore + 1);
+                moved(settlement.Seq);
             else
-                SetSeq(FlightTarget == CommitTarget.Layer, settlement.SeqBefore + 1);
+                SetSeq(FlightTarget == CommitTarget.Layer, settlement.Seq);
             if (_stepFlight is not null)
                 RetryStep(0);
             else
@@ -288,7 +275,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         else
         {
             FailFlight(Lost);
-            End($"a commit was settled as {settlement.Outcome} at seq {settlement.SeqBefore}, expected {_flightSeq}");
+            End($"a commit that expected seq {_flightSeq} was settled as {settlement.Outcome}");
             return;
         }
 

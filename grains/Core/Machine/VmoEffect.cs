@@ -64,8 +64,8 @@ public sealed record LoadBlobs(IReadOnlyList<BlobRead> Reads) : VmoEffect
 /// <param name="Gates">What the commit relies on, entered; left when the commit can no longer take effect, or has.</param>
 public sealed record SendCommit(StoreCommit Commit, IEnumerable<Ticket> Waiting, IReadOnlyCollection<IGates> Gates) : VmoEffect;
 
-/// <summary>Settle the commit in flight, after a pause. Result: <see cref="SettleDone"/>.</summary>
-public sealed record SendSettle(CommitTarget Target, LayerId Layer, int AfterMs) : VmoEffect;
+/// <summary>Settle the commit in flight, which expects this seq, after a pause. Result: <see cref="SettleDone"/>.</summary>
+public sealed record SendSettle(CommitTarget Target, LayerId Layer, ulong Seq, int AfterMs) : VmoEffect;
 
 /// <summary>Note the VMO in the session's list of unfinished work. Result: <see cref="UnfinishedNoted"/>.</summary>
 public sealed record NoteUnfinished : VmoEffect;

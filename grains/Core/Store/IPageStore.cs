@@ -51,8 +51,11 @@ public interface IPageStore
     /// </summary>
     ValueTask<CommitOutcome> CommitAsync(StoreCommit commit);
 
-    /// <summary>Settles a commit whose outcome is unknown: compares the owner, returns seq and moves it on by one.</summary>
-    ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer);
+    /// <summary>
+    /// Settles the commit that expects this seq, whose outcome is unknown: compares the owner, and moves seq on by two where the commit has not.
+    /// A repeat, because an answer was lost, is answered the same.
+    /// </summary>
+    ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq);
 
     /// <summary>
     /// Reads bytes of blobs into their destinations, several in flight. False at an index: that blob is not there (or too short).

@@ -69,6 +69,14 @@ public enum CommitOutcome : byte
 }
 
 /// <summary>A settled target: from now on the commit in question either has taken effect or never will.</summary>
-/// <param name="Outcome">Applied (settled), Fenced, Refused, or Unknown: settle again.</param>
-/// <param name="SeqBefore">The seq found; the target now has one more.</param>
-public readonly record struct Settlement(CommitOutcome Outcome, ulong SeqBefore);
+/// <param name="Outcome">Applied (settled), Fenced, Stale (another than its owner has moved seq), Refused, or Unknown: settle again.</param>
+/// <param name="HasTakenEffect">Whether the commit has; of one that is settled.</param>
+/// <param name="Seq">The target's seq now, of one that is settled: the one the commit expects and one, or two where it never will take effect.</param>
+public readonly record struct Settlement(CommitOutcome Outcome, bool HasTakenEffect = false, ulong Seq = 0)
+{
+    /// <summary>By the seq found and the one the commit expects: the same however often it is asked, whichever of the answers is lost.</summary>
+    public static Settlement Of(ulong found, ulong expected) =>
+        found == expected || found == expected + 2 ? new(CommitOutcome.Applied, HasTakenEffect: false, expected + 2)
+        : found == expected + 1 ? new(CommitOutcome.Applied, HasTakenEffect: true, found)
+        : new(CommitOutcome.Stale);
+}

@@ -591,7 +591,9 @@ public sealed class SimFamily
                 Commit(of, send);
                 break;
             case SendSettle settle:
-                Step(of, new SettleDone(Store.Settle(koid, machine.Owner, settle.Target, settle.Layer)));
+                var settled = Store.Settle(koid, machine.Owner, settle.Target, settle.Layer, settle.Seq);
+                // Its answer may be lost like a commit's; then it is settled again.
+                Step(of, new SettleDone(_random.Next(100) < UnknownPercent ? new(CommitOutcome.Unknown) : settled));
                 break;
             case NoteUnfinished:
                 Step(of, new UnfinishedNoted(Outcome.Ok));

@@ -58,13 +58,18 @@ public sealed class SimStore
         return CommitOutcome.Applied;
     }
 
-    public Settlement Settle(Owner owner, CommitTarget target)
+    public Settlement Settle(Owner owner, CommitTarget target, ulong seq)
     {
         if (owner != Owner)
-            return new(CommitOutcome.Fenced, 0);
-        var before = target == CommitTarget.Layer ? LayerSeq : RecordSeq;
-        Bump(target);
-        return new(CommitOutcome.Applied, before);
+            return new(CommitOutcome.Fenced);
+        var settled = Settlement.Of(target == CommitTarget.Layer ? LayerSeq : RecordSeq, seq);
+        if (settled.Outcome != CommitOutcome.Applied)
+            return settled;
+        if (target == CommitTarget.Layer)
+            LayerSeq = settled.Seq;
+        else
+            RecordSeq = settled.Seq;
+        return settled;
     }
 
     public bool Read(BlobRead read)

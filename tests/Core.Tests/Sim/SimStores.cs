@@ -159,13 +159,16 @@ public sealed class SimStores
         return pages;
     }
 
-    public Settlement Settle(Koid koid, Owner owner, CommitTarget target, LayerId layer)
+    public Settlement Settle(Koid koid, Owner owner, CommitTarget target, LayerId layer, ulong seq)
     {
         var slot = SlotOf(koid);
         if (slot.Record is null || owner != slot.Owner)
-            return new(CommitOutcome.Fenced, 0);
+            return new(CommitOutcome.Fenced);
         var hash = target == CommitTarget.Layer ? slot.Layers[layer.Number] : slot.Record;
-        return new(CommitOutcome.Applied, hash.Seq++);
+        var settled = Settlement.Of(hash.Seq, seq);
+        if (settled.Outcome == CommitOutcome.Applied)
+            hash.Seq = settled.Seq;
+        return settled;
     }
 
     public bool Read(BlobRead read)

@@ -220,7 +220,9 @@ public sealed class SimVmo
                 break;
             case SendSettle settle:
                 EndLate();
-                Step(new SettleDone(Store.Settle(Machine.Owner, settle.Target)));
+                var settled = Store.Settle(Machine.Owner, settle.Target, settle.Seq);
+                // Its answer may be lost like a commit's; then it is settled again.
+                Step(new SettleDone(_random.Next(100) < UnknownPercent ? new(CommitOutcome.Unknown) : settled));
                 break;
             case NoteUnfinished:
                 Step(new UnfinishedNoted(Outcome.Ok));

@@ -37,7 +37,7 @@ public abstract class CommitConformance(StoreBackend backend) : StoreConformance
 
         Assert.Equal(CommitOutcome.Fenced, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1"))));
         Assert.Equal(CommitOutcome.Fenced, await Pages.CommitAsync(RecordCommit(vmo, layer, 1, Field("name", "1"))));
-        Assert.Equal(CommitOutcome.Fenced, (await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer)).Outcome);
+        Assert.Equal(CommitOutcome.Fenced, (await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer, 1)).Outcome);
         Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "2")) with { Owner = Second }));
 
         Assert.Equal("2", (await LayerAsync(layer, "size")).Fields["size"]);
@@ -132,11 +132,11 @@ public abstract class CommitConformance(StoreBackend backend) : StoreConformance
         var (vmo, layer) = await CreateAsync();
         var late = LayerCommit(vmo, layer, 1, Field("size", "late"));
 
-        var settled = await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer);
+        var settled = await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer, 1);
 
-        Assert.Equal(new(CommitOutcome.Applied, 1), settled);
+        Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: false, 3), settled);
         Assert.Equal(CommitOutcome.Stale, await Pages.CommitAsync(late));
-        Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(late with { Seq = 2, Fields = [Field("size", "next")] }));
+        Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(late with { Seq = 3, Fields = [Field("size", "next")] }));
         Assert.Equal("next", (await LayerAsync(layer, "size")).Fields["size"]);
     }
 
@@ -146,9 +146,34 @@ public abstract class CommitConformance(StoreBackend backend) : StoreConformance
         var (vmo, layer) = await CreateAsync();
         Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1"))));
 
-        Assert.Equal(new(CommitOutcome.Applied, 2), await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer));
-        Assert.Equal(new(CommitOutcome.Applied, 1), await Pages.SettleAsync(vmo, First, CommitTarget.Record, layer));
-        Assert.Equal(new(CommitOutcome.Refused, 0), await Pages.SettleAsync(vmo, First, CommitTarget.Layer, new(vmo, 2)));
+        Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: true, 2), await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer, 1));
+        Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: false, 3), await Pages.SettleAsync(vmo, First, CommitTarget.Record, layer, 1));
+        Assert.Equal(new(CommitOutcome.Refused), await Pages.SettleAsync(vmo, First, CommitTarget.Layer, new(vmo, 2), 1));
+    }
+
+    // The first answer was lost: a commit that never came was taken for applied by the second, for it found seq moved on.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whoever_settles_again_is_told_the_same(bool isApplied)
+    {
+        var (vmo, layer) = await CreateAsync();
+        if (isApplied)
+            Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1"))));
+
+        for (var times = 0; times < 3; times++)
+            Assert.Equal(new(CommitOutcome.Applied, isApplied, isApplied ? 2ul : 3), await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer, 1));
+    }
+
+    [Fact]
+    public async Task A_commit_that_others_have_gone_past_is_not_settled()
+    {
+        var (vmo, layer) = await CreateAsync();
+        for (var seq = 1ul; seq <= 3; seq++)
+            Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, seq, Field("size", "1"))));
+
+        Assert.Equal(new(CommitOutcome.Stale), await Pages.SettleAsync(vmo, First, CommitTarget.Layer, layer, 1));
+        Assert.Equal(4ul, (await LayerAsync(layer)).Seq);
     }
 
     [Fact]

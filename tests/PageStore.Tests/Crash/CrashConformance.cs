@@ -70,10 +70,10 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
                 if (outcome == CommitOutcome.Unknown)
                 {
                     // The kill, or only a machine too busy to answer within a second.
-                    if (await SettleAsync(vmo) is not { } seqBefore)
+                    if (await SettleAsync(vmo, seq) is not { } settled)
                         return;
-                    outcome = seqBefore > seq ? CommitOutcome.Applied : CommitOutcome.Stale;
-                    seq = seqBefore;
+                    outcome = settled.HasTakenEffect ? CommitOutcome.Applied : CommitOutcome.Stale;
+                    seq = settled.Seq - 1;
                 }
 
                 if (outcome == CommitOutcome.Applied)
@@ -91,13 +91,13 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
             }
         }
 
-        async Task<ulong?> SettleAsync(Koid vmo)
+        async Task<Settlement?> SettleAsync(Koid vmo, ulong seq)
         {
             while (!Volatile.Read(ref isKilled))
             {
-                var settled = await store.Pages.SettleAsync(vmo, Owner, CommitTarget.Layer, new(vmo, 1));
+                var settled = await store.Pages.SettleAsync(vmo, Owner, CommitTarget.Layer, new(vmo, 1), seq);
                 if (settled.Outcome == CommitOutcome.Applied)
-                    return settled.SeqBefore;
+                    return settled;
             }
 
             return null;

@@ -37,7 +37,7 @@ public sealed class FullStoreTests : IAsyncLifetime
 
         // All that closing, decommitting, revoking and inheriting need.
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(seq, 0, 0) with { Blobs = [], IsRelease = true }));
-        Assert.Equal(new(CommitOutcome.Applied, seq + 1), await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer));
+        Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: true, seq + 1), await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, seq));
         Assert.True(await store.Pages.RemoveFieldsAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1, [Encoding.UTF8.GetBytes("l")], CancellationToken.None));
         var next = Owner.Next(2, 2);
         Assert.True((await store.Pages.TakeOverAsync(Vmo, Owner, next, CancellationToken.None)).Taken);

@@ -48,7 +48,7 @@ public sealed class LateWriteTests : IAsyncLifetime
 
         Settlement settled;
         do
-            settled = await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer);
+            settled = await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1);
         while (settled.Outcome == CommitOutcome.Unknown);
         var isThere = await IsThereAsync(store);
         await FullStoreTests.UntilAsync("what was held passed on", () => way.StillHeld == 0);
@@ -65,7 +65,7 @@ public sealed class LateWriteTests : IAsyncLifetime
         await using var store = await OpenThroughAsync(way);
         await _server.CommandAsync("ACL", "SETUSER", "default", "-client|list", "-client|kill");
 
-        Assert.Equal(CommitOutcome.Applied, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer)).Outcome);
+        Assert.Equal(CommitOutcome.Applied, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1)).Outcome);
     }
 
     private static async Task<RedisStore> OpenThroughAsync(TcpProxy way)

@@ -26,15 +26,15 @@ public sealed class OutageTests : IAsyncLifetime
         _server!.Pause();
         var outcome = await store.Pages.CommitAsync(Commit(1));
         Assert.Equal(CommitOutcome.Unknown, outcome);
-        Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer)).Outcome);
+        Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1)).Outcome);
         await FullStoreTests.UntilAsync("the silence noticed", () => !store.IsReachable);
         _server.Resume();
 
-        var settled = await SettleAsync(store.Pages);
-        // It has taken effect or never will: its fields are there exactly if seq had moved when it was settled. Each settling that
-        // nobody heard of moved it, too.
+        var settled = await SettleAsync(store.Pages, 1);
+        // It has taken effect or never will, and its fields are there exactly if it has, whatever became of the settling that nobody heard of.
         var hash = (await store.Pages.LoadLayerAsync(Layer, [Encoding.UTF8.GetBytes("l")], CancellationToken.None))!;
-        Assert.Equal(settled.SeqBefore + 1, hash.Seq);
+        Assert.Equal(settled.Seq, hash.Seq);
+        Assert.Equal(settled.HasTakenEffect ? 1 : 0, hash.Fields.Count);
         Assert.Equal(CommitOutcome.Stale, await store.Pages.CommitAsync(Commit(1)));
         Assert.Equal(hash.Fields.Count, (await store.Pages.LoadLayerAsync(Layer, [Encoding.UTF8.GetBytes("l")], CancellationToken.None))!.Fields.Count);
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(hash.Seq)));
@@ -64,8 +64,9 @@ public sealed class OutageTests : IAsyncLifetime
         await _server.RestartAsync();
 
         // Its scripts are not known to the new process.
-        Assert.Equal(1UL, (await SettleAsync(store.Pages)).SeqBefore);
-        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(2)));
+        var settled = await SettleAsync(store.Pages, 1);
+        Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: false, 3), settled);
+        Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(3)));
     }
 
     [Fact]
@@ -114,13 +115,13 @@ public sealed class OutageTests : IAsyncLifetime
 
         replica.Pause();
         Assert.Equal(CommitOutcome.Unknown, await store.Pages.CommitAsync(Commit(seq)));
-        Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer)).Outcome);
+        Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, seq)).Outcome);
         replica.Resume();
 
-        // Both had moved seq on the primary.
-        var settled = await SettleAsync(store.Pages);
-        Assert.InRange(settled.SeqBefore, seq + 2, ulong.MaxValue);
-        await AppliedAsync(store.Pages, settled.SeqBefore + 1);
+        // The primary had it.
+        var settled = await SettleAsync(store.Pages, seq);
+        Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: true, seq + 1), settled);
+        await AppliedAsync(store.Pages, settled.Seq);
         Assert.Equal((await store.Pages.LoadLayerAsync(Layer, [], CancellationToken.None))!.Seq, await SeqOfAsync(replica));
     }
 
@@ -149,7 +150,7 @@ public sealed class OutageTests : IAsyncLifetime
             if (outcome == CommitOutcome.Applied)
                 return seq + 1;
             Assert.Equal(CommitOutcome.Unknown, outcome);
-            seq = (await SettleAsync(pages)).SeqBefore + 1;
+            seq = (await SettleAsync(pages, seq)).Seq;
         }
     }
 
@@ -159,12 +160,12 @@ public sealed class OutageTests : IAsyncLifetime
         return ulong.Parse(reply.Split("\r\n")[1], System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private static async Task<Settlement> SettleAsync(IPageStore pages)
+    private static async Task<Settlement> SettleAsync(IPageStore pages, ulong seq)
     {
         var began = Stopwatch.GetTimestamp();
         while (true)
         {
-            var settled = await pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer);
+            var settled = await pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, seq);
             if (settled.Outcome != CommitOutcome.Unknown)
             {
                 Assert.Equal(CommitOutcome.Applied, settled.Outcome);
