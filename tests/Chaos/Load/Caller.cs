@@ -154,7 +154,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         recorder.Add(change with { Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number });
     }
 
-    private static async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange)
+    private async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange)
     {
         try
         {
@@ -163,9 +163,14 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         }
         catch (VmoException refused)
         {
+            if (refused.IsRetryable || refused.Status == VmoStatus.TimedOut)
+            {
+                recorder.CountUnanswered();
+                return HistoryOutcome.Unknown;
+            }
+
             // A change that was tried more than once may have been done before the VMO was closed, and then be refused for its handle.
-            return refused.IsRetryable || refused.Status == VmoStatus.TimedOut || (isChange && refused.Status == VmoStatus.BadHandle) ? HistoryOutcome.Unknown
-                : refused.Status == VmoStatus.BadHandle ? HistoryOutcome.Refused
+            return refused.Status == VmoStatus.BadHandle ? (isChange ? HistoryOutcome.Unknown : HistoryOutcome.Refused)
                 : throw new InvalidOperationException($"a call was answered with {refused.Status}, which nothing here explains: {refused.Message}", refused);
         }
     }

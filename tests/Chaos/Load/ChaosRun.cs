@@ -62,7 +62,7 @@ internal static partial class ChaosRun
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
             var verdict = new ChaosVerdict(history, recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles(), [.. damage, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
             {
-                Unanswered = recorder.Events.Count(one => one.Outcome == HistoryOutcome.Unknown),
+                Unanswered = recorder.Unanswered,
             };
             if (!verdict.IsFine)
                 log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict, recorder.Events)}");

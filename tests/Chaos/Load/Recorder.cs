@@ -16,6 +16,7 @@ internal sealed class Recorder
     private readonly ConcurrentQueue<HandleEnd> _handleEnds = new();
     private long _value;
     private long _longest;
+    private long _unanswered;
 
     public IReadOnlyList<HistoryEvent> Events => [.. _events];
 
@@ -24,6 +25,9 @@ internal sealed class Recorder
 
     /// <summary>The longest call, answered or not.</summary>
     public TimeSpan Longest => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref _longest));
+
+    /// <summary>Calls that were given up, with their deadline over or no silo to answer.</summary>
+    public long Unanswered => Interlocked.Read(ref _unanswered);
 
     public IEnumerable<string> Lines => _counts.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key.Kind} {pair.Key.Outcome}: {pair.Value:N0}");
 
@@ -34,6 +38,8 @@ internal sealed class Recorder
 
     /// <summary>The verdict on all uses of handles that were revoked.</summary>
     public CheckedHandles CheckHandles() => RevocationChecker.Check(_handleBirths, _handleUses, _handleEnds);
+
+    public void CountUnanswered() => Interlocked.Increment(ref _unanswered);
 
     public void Add(SignalSeen look) => _looks.Enqueue(look);
 
