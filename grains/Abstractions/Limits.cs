@@ -139,9 +139,9 @@ public static class Limits
 
     /// <summary>
     /// Milliseconds beyond the lease for which others must have seen a session's counter unmoved before they mark it dead. It pays for clocks
-    /// that run up to 5 % apart.
+    /// that run up to 6 % apart and for nothing else: a lease runs from before its renewal was sent, and a counter is seen after that has come.
     /// </summary>
-    public const int SessionMarginMs = 1_000;
+    public const int SessionMarginMs = 250;
 
     /// <summary>What silos of one cluster compare: every limit that the stored layout or the protocol depends on.</summary>
     public static string Fingerprint =>
