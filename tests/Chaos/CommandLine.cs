@@ -9,19 +9,19 @@ internal static class CommandLine
     public const string Help = """
         chaos: a cluster of three silos and a Redis of its own, and what happens to it.
 
-          dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N]
+          dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N] [--ways killed,frozen,left]
               how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
           dotnet run -c Release --project tests/Chaos -- failovers [--runs N] [--durability primary|replicas:N] [--ends A,B...]
               acknowledged writes lost while Redis' primary is lost N times (100) under Sentinels and two replicas. Exit code 1: a silo's memory has hidden a loss.
-          dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--callers N] [--families N] [--kinds A,B...]
-              callers under a schedule of faults; what they saw is checked afterwards. A minute unless told. Exit code 1: something is wrong.
+          dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--every SECONDS] [--callers N] [--families N] [--kinds A,B...]
+              callers under a schedule of faults; what they saw is checked afterwards. A minute, and a fault drawn every 8 s, unless told. Exit code 1: something is wrong.
           dotnet run -c Release --project tests/Chaos -- overload [--seconds N] [--offered N] [--vmos N]
               ten times as many calls as limits let through: what is answered in time, against the peak; memory; what is afterwards
         """;
 
-    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--callers", "--families", "--offered", "--port", "--delay"];
+    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--every", "--callers", "--families", "--offered", "--port", "--delay"];
 
-    private static readonly string[] WordNames = ["--kinds", "--durability", "--ends"];
+    private static readonly string[] WordNames = ["--kinds", "--durability", "--ends", "--ways"];
 
     /// <summary>Throws <see cref="FormatException"/>, which says what is wrong.</summary>
     public static (string What, Dictionary<string, int> Numbers, Dictionary<string, string> Words) Read(string[] args)

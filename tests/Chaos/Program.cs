@@ -14,7 +14,8 @@ try
     switch (what)
     {
         case "failover":
-            await FailoverRun.RunAsync(new() { Runs = numbers.GetValueOrDefault("--runs", 5), Vmos = numbers.GetValueOrDefault("--vmos", 1000) }, report);
+            var failover = new FailoverOptions { Runs = numbers.GetValueOrDefault("--runs", 5), Vmos = numbers.GetValueOrDefault("--vmos", 1000) };
+            await FailoverRun.RunAsync(words.TryGetValue("--ways", out var ways) ? failover with { Ways = CommandLine.ListOf<Going>(ways) } : failover, report);
             break;
         case "failovers":
             var failovers = new RedisFailoverOptions { Runs = numbers.GetValueOrDefault("--runs", 100), Durability = words.GetValueOrDefault("--durability", "primary") };
@@ -28,6 +29,7 @@ try
             var options = new ChaosOptions
             {
                 Length = TimeSpan.FromSeconds(seconds), Callers = numbers.GetValueOrDefault("--callers", 12), Families = numbers.GetValueOrDefault("--families", 24),
+                MeanInterval = TimeSpan.FromSeconds(numbers.GetValueOrDefault("--every", 8)),
                 Kinds = words.TryGetValue("--kinds", out var kinds) ? CommandLine.KindsOf(kinds) : null,
             };
             var verdict = await ChaosRun.RunAsync(numbers.TryGetValue("--seed", out var seed) ? options with { Seed = seed } : options, Console.Out.WriteLine);

@@ -3,8 +3,8 @@ namespace VmoCluster.Harness;
 /// <summary>The server as the build that the running tests belong to has made it.</summary>
 public static class BuiltServer
 {
-    /// <summary>The server's assembly, for <c>dotnet PATH</c>.</summary>
-    public static string Path { get; } = Find("silo/Server", "VmoCluster.Server.dll");
+    /// <summary>The server's assembly, for <c>dotnet PATH</c>; one that was published, where <c>VMO_SERVER</c> names it.</summary>
+    public static string Path { get; } = Environment.GetEnvironmentVariable("VMO_SERVER") ?? Find("silo/Server", "VmoCluster.Server.dll");
 
     /// <summary>A file of another project's output, of the same configuration as the running tests.</summary>
     /// <param name="project">The project's folder in the repository.</param>

@@ -88,8 +88,24 @@ public sealed class SiloCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether a silo sees itself and others as active ones: one that others have declared dead, and one that stands still, does not.</summary>
-    public async Task<bool> IsMemberAsync(SiloProcess silo) => (await PageAsync(silo)).Contains($"Active silos: {_silos.Count(one => !one.HasExited)}.", StringComparison.Ordinal);
+    /// <summary>
+    /// Waits until all silos run and see each other, and starts those again that end by themselves meanwhile, as a supervisor would: one that stood
+    /// still for long learns only later that the others have given it up.
+    /// </summary>
+    public async Task RestoreAsync()
+    {
+        var (began, wanted) = (Stopwatch.GetTimestamp(), $"Active silos: {_silos.Count}.");
+        while (true)
+        {
+            foreach (var silo in _silos.Where(silo => silo.HasExited))
+                await silo.RestartAsync();
+            if ((await Task.WhenAll(_silos.Select(PageAsync))).All(page => page.Contains(wanted, StringComparison.Ordinal)))
+                return;
+            if (Stopwatch.GetElapsedTime(began) > Patience)
+                throw new TimeoutException($"Not all silos show '{wanted}' within {Patience.TotalSeconds} s.\n{Logs}");
+            await Task.Delay(100);
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -3,7 +3,9 @@ using VmoCluster.Chaos.History;
 namespace VmoCluster.Chaos.Tests.History;
 
 /// <summary>A store that is right, and callers whose calls take effect at some instant between their beginning and their end; some are not answered.</summary>
-internal sealed class PlayedStore(int seed)
+/// <param name="seed">Of all chance.</param>
+/// <param name="takesSnapshotsInPieces">Wrong on purpose: a snapshot keeps its first cell as it is at one instant of the call, and the others as they are at its end.</param>
+internal sealed class PlayedStore(int seed, bool takesSnapshotsInPieces = false)
 {
     private const int Callers = 8;
     private const int Cells = 3;
@@ -16,6 +18,7 @@ internal sealed class PlayedStore(int seed)
     private readonly List<ulong> _vmos = [1];
     private readonly HashSet<ulong> _snapshots = [];
     private ulong _value;
+    private bool _isOver;
 
     public List<HistoryEvent> Play(int calls)
     {
@@ -24,13 +27,20 @@ internal sealed class PlayedStore(int seed)
         var agenda = new PriorityQueue<Action<long>, long>();
         for (var caller = 0; caller < Callers; caller++)
             Next(agenda, caller, 2 + caller);
-        while (_events.Count < calls && agenda.TryDequeue(out var act, out var now))
+        while (agenda.TryDequeue(out var act, out var now))
+        {
+            // What is under way then comes to its end, as it may have been seen.
+            _isOver = _events.Count >= calls;
             act(now);
+        }
+
         return _events;
     }
 
     private void Next(PriorityQueue<Action<long>, long> agenda, int caller, long began)
     {
+        if (_isOver)
+            return;
         var (at, ended) = (began + _random.Next(1, 20), 0L);
         ended = at + _random.Next(1, 20);
         var isAnswered = _random.Next(50) != 0;
@@ -44,6 +54,14 @@ internal sealed class PlayedStore(int seed)
         {
             call = call with { Kind = _random.Next(2) == 0 ? HistoryKind.CloneSnapshot : HistoryKind.CloneLive };
             isAnswered = _vmos.Count < 8;
+        }
+
+        // Slow, so that others write during it.
+        if (call.Kind == HistoryKind.CloneSnapshot)
+        {
+            at = began + _random.Next(1, 150);
+            ended = at + _random.Next(1, 150);
+            call = call with { Ended = ended };
         }
 
         // One that is not answered takes effect much later, or never; of zeros and decommits only few, as they stay open for good.
@@ -65,6 +83,8 @@ internal sealed class PlayedStore(int seed)
         agenda.Enqueue(
             now =>
             {
+                if (takesSnapshotsInPieces && call.Kind == HistoryKind.CloneSnapshot)
+                    Capture(call, 1);
                 _events.Add(call);
                 if (call.Child != 0)
                     _vmos.Add(call.Child);
@@ -94,12 +114,17 @@ internal sealed class PlayedStore(int seed)
                 if (call.Kind == HistoryKind.CloneSnapshot)
                 {
                     _snapshots.Add(child);
-                    for (var cell = 0; cell < Cells; cell++)
-                        _captured[(child, cell)] = Show(call.Vmo, cell);
+                    Capture(call with { Child = child }, 0);
                 }
 
                 return call with { Child = child };
         }
+    }
+
+    private void Capture(HistoryEvent snapshot, int firstCell)
+    {
+        for (var cell = firstCell; cell < Cells; cell++)
+            _captured[(snapshot.Child, cell)] = Show(snapshot.Vmo, cell);
     }
 
     private ulong Show(ulong vmo, int cell) => _own.TryGetValue((vmo, cell), out var own) ? own

@@ -14,13 +14,14 @@ internal sealed class Told
     public Told Clone(ulong vmo, ulong child, long began, long ended, bool isSnapshot = false) =>
         Add(new() { Kind = isSnapshot ? HistoryKind.CloneSnapshot : HistoryKind.CloneLive, Outcome = HistoryOutcome.Ok, Began = began, Ended = ended, Vmo = vmo, Child = child });
 
-    public Told Write(ulong vmo, ulong value, long began, long ended, HistoryOutcome outcome = HistoryOutcome.Ok) => Add(Of(HistoryKind.Write, vmo, began, ended, outcome) with { Value = value });
+    public Told Write(ulong vmo, ulong value, long began, long ended, HistoryOutcome outcome = HistoryOutcome.Ok, int cell = 0) =>
+        Add(Of(HistoryKind.Write, vmo, began, ended, outcome) with { Value = value, Cell = cell });
 
     public Told Zero(ulong vmo, long began, long ended, HistoryOutcome outcome = HistoryOutcome.Ok) => Add(Of(HistoryKind.Zero, vmo, began, ended, outcome));
 
     public Told Decommit(ulong vmo, long began, long ended, HistoryOutcome outcome = HistoryOutcome.Ok) => Add(Of(HistoryKind.Decommit, vmo, began, ended, outcome));
 
-    public Told Read(ulong vmo, ulong shows, long began, long ended) => Add(Of(HistoryKind.Read, vmo, began, ended) with { Shown = [shows, shows] });
+    public Told Read(ulong vmo, ulong shows, long began, long ended, int cell = 0) => Add(Of(HistoryKind.Read, vmo, began, ended) with { Shown = [shows, shows], Cell = cell });
 
     public Told Torn(ulong vmo, ulong first, ulong second, long began, long ended) => Add(Of(HistoryKind.Read, vmo, began, ended) with { Shown = [first, second] });
 

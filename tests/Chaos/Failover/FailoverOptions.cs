@@ -21,4 +21,6 @@ internal sealed record FailoverOptions
 
     /// <summary>How many VMOs there are; a tenth of them is being written.</summary>
     public int Vmos { get; init; } = 1000;
+
+    public IReadOnlyList<Going> Ways { get; init; } = Enum.GetValues<Going>();
 }

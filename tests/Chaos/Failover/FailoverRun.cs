@@ -12,30 +12,31 @@ namespace VmoCluster.Chaos.Failover;
 internal sealed class FailoverRun : IAsyncDisposable
 {
     private const int Silos = 3;
-    private static readonly TimeSpan SettledWithin = TimeSpan.FromSeconds(60);
+    private static readonly ParallelOptions Many = new() { MaxDegreeOfParallelism = 16 };
 
     private readonly SiloCluster _cluster;
     private readonly List<VmoClient> _clients;
-    private readonly List<Vmo> _vmos;
-    private readonly List<PacedWrites> _writes;
+    private readonly int _count;
+    private Vmo[] _vmos = [];
+    private List<PacedWrites> _writes = [];
 
-    private FailoverRun(SiloCluster cluster, List<VmoClient> clients, List<Vmo> vmos)
-    {
-        (_cluster, _clients, _vmos) = (cluster, clients, vmos);
-        _writes = [.. vmos.Where((_, i) => i % 10 == 0).Select(vmo => new PacedWrites(vmo))];
-    }
+    private FailoverRun(SiloCluster cluster, List<VmoClient> clients, int count) => (_cluster, _clients, _count) = (cluster, clients, count);
 
     /// <summary>Measures each way of going, and a restart of all silos one after the other.</summary>
     public static async Task RunAsync(FailoverOptions options, Report report)
     {
         await using var run = await StartAsync(options.Vmos);
-        foreach (var (going, wanted) in new[] { (Going.Killed, "6 s median, 10 s worst"), (Going.Frozen, "10 s median, 15 s worst"), (Going.Left, "1 s") })
+        foreach (var going in options.Ways)
         {
-            var (times, pauses, failed) = (new List<double>(), new List<double>(), 0L);
+            var (times, halves, pauses, held, failed) = (new List<double>(), new List<double>(), new List<double>(), new List<double>(), 0L);
             for (var i = 0; i < options.Runs; i++)
             {
-                run.Forget();
-                times.Add(await run.GoAsync(going, await run.FullestAsync()));
+                await run.FillAsync();
+                var (silo, count) = await run.FullestAsync();
+                var (half, last) = await run.GoAsync(going, silo);
+                held.Add(count);
+                halves.Add(half);
+                times.Add(last);
                 pauses.Add(run._writes.Max(one => one.LongestSeconds));
                 failed += run._writes.Sum(one => one.Failed);
             }
@@ -43,10 +44,10 @@ internal sealed class FailoverRun : IAsyncDisposable
             report.Add(
                 $"{Name(going)} -> all {options.Vmos:N0} VMOs have answered, {options.Runs} times",
                 string.Create(CultureInfo.InvariantCulture, $"{Median(times):F1} s median, {times.Max():F1} s worst"),
-                string.Create(CultureInfo.InvariantCulture, $"longest write {pauses.Max():F1} s, {failed} writes failed"), "", wanted);
+                string.Create(CultureInfo.InvariantCulture, $"the silo had {held.Min():N0} to {held.Max():N0}; half of all after {Median(halves):F1} s; longest write {pauses.Max():F1} s, {failed} writes failed"), "", Wanted(going));
         }
 
-        run.Forget();
+        await run.FillAsync();
         await run.RollAsync();
         var slowest = run._writes.Max(one => one.LongestSeconds);
         report.Add(
@@ -57,8 +58,7 @@ internal sealed class FailoverRun : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var one in _writes)
-            await one.DisposeAsync();
+        await StopWritesAsync();
         foreach (var client in _clients)
             await client.DisposeAsync();
         await _cluster.DisposeAsync();
@@ -70,32 +70,41 @@ internal sealed class FailoverRun : IAsyncDisposable
         var clients = new List<VmoClient>();
         for (var i = 0; i < Silos; i++)
             clients.Add(VmoClient.Connect(new() { Endpoints = [.. Enumerable.Range(i, Silos).Select(n => cluster.Silos[n % Silos].Endpoint)] }));
-        var vmos = new Vmo[count];
-        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, stop) =>
+        return new(cluster, clients, count);
+    }
+
+    // New VMOs, which all silos share: one that has come back has none of those that were there before.
+    private async Task FillAsync()
+    {
+        await StopWritesAsync();
+        var (old, vmos) = (_vmos, new Vmo[_count]);
+        await Parallel.ForAsync(0, old.Length, Many, async (i, stop) => await old[i].CloseAsync(stop));
+        await Parallel.ForAsync(0, _count, Many, async (i, stop) =>
         {
-            vmos[i] = await clients[i % Silos].CreateAsync(16 * Limits.PageBytes, cancellation: stop);
+            vmos[i] = await _clients[i % Silos].CreateAsync(16 * Limits.PageBytes, cancellation: stop);
             await vmos[i].WriteAsync(0, new byte[Limits.PageBytes], stop);
         });
-        return new(cluster, clients, [.. vmos]);
+        _vmos = vmos;
+        _writes = [.. vmos.Where((_, i) => i % 10 == 0).Select(vmo => new PacedWrites(vmo))];
     }
 
-    private void Forget()
+    private async Task StopWritesAsync()
     {
         foreach (var one in _writes)
-            one.Forget();
+            await one.DisposeAsync();
+        _writes = [];
     }
 
-    // A silo that has come back has no VMOs yet: one that has many goes.
-    private async Task<SiloProcess> FullestAsync()
+    private async Task<(SiloProcess Silo, double Vmos)> FullestAsync()
     {
-        var vmos = new List<(double Count, SiloProcess Silo)>();
+        var vmos = new List<(SiloProcess Silo, double Count)>();
         foreach (var silo in _cluster.Silos)
-            vmos.Add((await SiloFigures.SumAsync(silo, "vmo_activations"), silo));
-        return vmos.MaxBy(one => one.Count).Silo;
+            vmos.Add((silo, await SiloFigures.SumAsync(silo, "vmo_activations")));
+        return vmos.MaxBy(one => one.Count);
     }
 
-    // Seconds until the last VMO has answered. Afterwards the silo is a member again.
-    private async Task<double> GoAsync(Going going, SiloProcess silo)
+    // Seconds until half of the VMOs, and the last one, have answered. Afterwards the silo is a member again.
+    private async Task<(double Half, double Last)> GoAsync(Going going, SiloProcess silo)
     {
         var began = Stopwatch.GetTimestamp();
         var end = Task.CompletedTask;
@@ -109,8 +118,8 @@ internal sealed class FailoverRun : IAsyncDisposable
         if (going == Going.Frozen)
             silo.Resume();
         await end;
-        await SettleAsync(silo);
-        return answers.Max();
+        await _cluster.RestoreAsync();
+        return (Median([.. answers]), answers.Max());
     }
 
     private static async Task<double> AnswerAsync(Vmo vmo, long began)
@@ -135,24 +144,8 @@ internal sealed class FailoverRun : IAsyncDisposable
         foreach (var silo in _cluster.Silos)
         {
             await silo.StopAsync();
-            await SettleAsync(silo);
+            await _cluster.RestoreAsync();
         }
-    }
-
-    // A silo that was frozen may end by itself, some seconds after it goes on.
-    private async Task SettleAsync(SiloProcess silo)
-    {
-        var began = Stopwatch.GetTimestamp();
-        while (!silo.HasExited && !await _cluster.IsMemberAsync(silo))
-        {
-            if (Stopwatch.GetElapsedTime(began) > SettledWithin)
-                throw new TimeoutException($"{silo.Http} has neither ended nor come back within {SettledWithin.TotalSeconds} s.");
-            await Task.Delay(100);
-        }
-
-        if (silo.HasExited)
-            await silo.RestartAsync();
-        await _cluster.WaitForMembersAsync(Silos);
     }
 
     private static string Name(Going going) => going switch
@@ -160,6 +153,13 @@ internal sealed class FailoverRun : IAsyncDisposable
         Going.Killed => "kill -9 of a silo",
         Going.Frozen => "frozen silo",
         _ => "SIGTERM of a silo",
+    };
+
+    private static string Wanted(Going going) => going switch
+    {
+        Going.Killed => "6 s median, 10 s worst",
+        Going.Frozen => "10 s median, 15 s worst",
+        _ => "1 s",
     };
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);

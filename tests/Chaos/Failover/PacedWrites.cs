@@ -22,14 +22,6 @@ internal sealed class PacedWrites : IAsyncDisposable
 
     public double LongestSeconds => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref _longest)).TotalSeconds;
 
-    /// <summary>Counts anew.</summary>
-    public void Forget()
-    {
-        Interlocked.Exchange(ref _done, 0);
-        Interlocked.Exchange(ref _failed, 0);
-        Interlocked.Exchange(ref _longest, 0);
-    }
-
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();

@@ -9,7 +9,7 @@ public sealed record CheckedHistory(IReadOnlyList<Finding> Findings, int Cells, 
 
 /// <summary>
 /// P2, from outside: every call took effect at one instant between its beginning and its end, page by page, where a live clone's page is its ancestor's until it
-/// has its own. Each cell is checked by itself; so a snapshot's instant may be another for each cell, and that it is one is not seen here.
+/// has its own. Each cell is checked by itself; that a snapshot has one instant for all of them is <see cref="SnapshotChecker"/>'s.
 /// </summary>
 public static class LinearizabilityChecker
 {

@@ -11,12 +11,15 @@ namespace VmoCluster.Chaos.Load;
 internal static partial class ChaosRun
 {
     private const int Silos = 3;
+
+    // A Redis that is killed has all that it answered for: what is lost is lost by us. Never rewritten: whoever looks for what went wrong finds every write in it.
+    private static readonly string[] Kept = ["appendonly yes", "appendfsync always", "auto-aof-rewrite-percentage 0"];
     private static readonly TimeSpan HealedWithin = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(120);
 
     public static async Task<ChaosVerdict> RunAsync(ChaosOptions options, Action<string> log)
     {
-        await using var lab = await ClusterLab.StartAsync(Silos);
+        await using var lab = await ClusterLab.StartAsync(Silos, redisOptions: Kept);
         var kinds = options.Kinds ?? [.. lab.Kinds.Where(kind => kind is not (FaultKind.Truncate or FaultKind.FailOver))];
         var plan = new FaultPlan
         {
@@ -54,19 +57,25 @@ internal static partial class ChaosRun
             await Task.WhenAll(callers.Select((caller, i) => ReadAllAsync(caller, [.. families.Where((_, at) => at % callers.Length == i)]))).WaitAsync(HealedWithin);
             log(string.Create(CultureInfo.InvariantCulture, $"all cells were read {Stopwatch.GetElapsedTime(healed).TotalSeconds:F1} s after the last fault; scrubbing"));
             var damage = await ScrubAsync(lab.Cluster.Silos[0]);
+            var charges = await Charges.CheckAsync(await lab.Redis.PrimaryAsync(), clients[0], families, log);
             var left = await CloseAllAsync(lab, clients[0], families);
             await end.CancelAsync();
             await supervising;
             var checking = Stopwatch.GetTimestamp();
             var history = LinearizabilityChecker.Check(recorder.Events);
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
-            var verdict = new ChaosVerdict(history, recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles(), [.. damage, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
+            var verdict = new ChaosVerdict(history, SnapshotChecker.Check(recorder.Events), recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles(), [.. damage, .. charges, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
             {
                 Unanswered = recorder.Unanswered,
             };
             if (!verdict.IsFine)
-                log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict, recorder.Events)}");
+                log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict.ToString(), recorder.Events)}");
             return verdict;
+        }
+        catch (Exception failure) // Whatever ends a run early, what there is of it tells why.
+        {
+            log($"what there is of it is in {await Evidence.KeepAsync(lab, failure.ToString(), recorder.Events)}");
+            throw;
         }
         finally
         {

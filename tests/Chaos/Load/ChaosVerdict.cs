@@ -6,7 +6,7 @@ namespace VmoCluster.Chaos.Load;
 
 /// <summary>What a run came to.</summary>
 internal sealed record ChaosVerdict(
-    CheckedHistory History, CheckedSignals Signals, CheckedHandles Handles, IReadOnlyList<string> Damage, IReadOnlyList<string> Calls, TimeSpan Longest, TimeSpan Deadline, int FaultsDone, IReadOnlyList<Fault> Schedule)
+    CheckedHistory History, CheckedSnapshots Snapshots, CheckedSignals Signals, CheckedHandles Handles, IReadOnlyList<string> Damage, IReadOnlyList<string> Calls, TimeSpan Longest, TimeSpan Deadline, int FaultsDone, IReadOnlyList<Fault> Schedule)
 {
     /// <summary>What a call may take beyond its deadline.</summary>
     private static readonly TimeSpan Beyond = TimeSpan.FromSeconds(1);
@@ -14,16 +14,18 @@ internal sealed record ChaosVerdict(
     /// <summary>Calls that were given up without an answer.</summary>
     public required long Unanswered { get; init; }
 
-    public bool IsFine => History.Findings.Count == 0 && Signals.Findings.Count == 0 && Handles.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
+    public bool IsFine => History.Findings.Count == 0 && Snapshots.Findings.Count == 0 && Signals.Findings.Count == 0 && Handles.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
 
     public override string ToString() => string.Join('\n', [
         $"{History}",
+        $"snapshots: {Snapshots}",
         $"ZERO_CHILDREN: {Signals}",
         $"revoked handles: {Handles}",
         string.Create(CultureInfo.InvariantCulture, $"longest call {Longest.TotalSeconds:F1} s with a deadline of {Deadline.TotalSeconds:F1} s"),
         $"{FaultsDone} of {Schedule.Count} faults: {string.Join(", ", Schedule.GroupBy(fault => fault.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"))}",
         .. Calls,
         .. History.Findings.Select(finding => finding.ToString()),
+        .. Snapshots.Findings.Select(finding => finding.Tale),
         .. Signals.Findings.Select(finding => finding.Tale),
         .. Handles.Findings.Select(finding => finding.Tale),
         .. Damage.Select(finding => $"in the store: {finding}"),

@@ -7,10 +7,10 @@ namespace VmoCluster.Chaos.Load;
 internal static class Evidence
 {
     /// <summary>Writes it to a new folder, whose path is answered.</summary>
-    public static async Task<string> KeepAsync(ClusterLab lab, ChaosVerdict verdict, IEnumerable<HistoryEvent> events)
+    public static async Task<string> KeepAsync(ClusterLab lab, string verdict, IEnumerable<HistoryEvent> events)
     {
         var folder = Directory.CreateTempSubdirectory("vmo-chaos-").FullName;
-        await File.WriteAllTextAsync(Path.Combine(folder, "verdict.txt"), verdict.ToString());
+        await File.WriteAllTextAsync(Path.Combine(folder, "verdict.txt"), verdict);
         await File.WriteAllLinesAsync(Path.Combine(folder, "calls.txt"), events.OrderBy(one => one.Began).Select(one => one.ToString()));
         foreach (var (silo, i) in lab.Cluster.Silos.Select((silo, i) => (silo, i)))
             await File.WriteAllTextAsync(Path.Combine(folder, $"silo-{i}.log"), silo.Log);
