@@ -50,6 +50,18 @@ public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
         }
     }
 
+    /// <summary>Nothing of it is known any more.</summary>
+    public void ForgetAll()
+    {
+        lock (_lock)
+        {
+            _forgotten++;
+            _loading.Clear();
+            foreach (var (key, entry) in _entries.ToArray())
+                Remove(key, entry);
+        }
+    }
+
     /// <summary>What a layer shows in an extent. Throws <see cref="StoreException"/>, and <see cref="InvalidDataException"/> when a layer is missing or damaged.</summary>
     public Task<FrozenExtent> LoadAsync(LayerId layer, ulong extent)
     {

@@ -9,14 +9,19 @@ public sealed class KoidSource(IPageStore store) : IDisposable
     private ulong _next;
     private ulong _end;
 
+    // How often the rest of a block was given up, and when the present one was taken.
+    private int _forgotten;
+    private int _takenAt;
+
     /// <summary>A koid nobody has had.</summary>
     public async ValueTask<Koid> TakeAsync(CancellationToken cancellation)
     {
         await _gate.WaitAsync(cancellation);
         try
         {
-            if (_next == _end)
+            if (_next == _end || _takenAt != Volatile.Read(ref _forgotten))
             {
+                _takenAt = Volatile.Read(ref _forgotten);
                 _next = (await store.AllocateKoidsAsync(Limits.KoidBlock, cancellation)).Value;
                 _end = _next + Limits.KoidBlock;
             }
@@ -32,6 +37,9 @@ public sealed class KoidSource(IPageStore store) : IDisposable
     /// <summary>Koids in a row that nobody has had; the first of them.</summary>
     public ValueTask<Koid> TakeRowAsync(int count, CancellationToken cancellation) =>
         count == 1 ? TakeAsync(cancellation) : store.AllocateKoidsAsync(count, cancellation);
+
+    /// <summary>The block in hand may be given out again: nothing more of it is used.</summary>
+    public void Forget() => Interlocked.Increment(ref _forgotten);
 
     /// <inheritdoc/>
     public void Dispose() => _gate.Dispose();

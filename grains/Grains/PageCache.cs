@@ -39,6 +39,13 @@ public sealed class PageCache : IPageCache
     /// <inheritdoc/>
     public void Remove(in PageKey key) => ShardOf(key).Remove(key);
 
+    /// <summary>Lets all pages go.</summary>
+    public void Clear()
+    {
+        foreach (var shard in _shards)
+            shard.Clear();
+    }
+
     private Shard ShardOf(in PageKey key) => _shards[key.GetHashCode() & (ShardCount - 1)];
 
     private sealed class Shard(int capacity)
@@ -93,6 +100,17 @@ public sealed class PageCache : IPageCache
                     return;
                 _clock[at] = default;
                 _free.Push(at);
+            }
+        }
+
+        public void Clear()
+        {
+            lock (_lock)
+            {
+                _places.Clear();
+                _clock.Clear();
+                _free.Clear();
+                _hand = 0;
             }
         }
 

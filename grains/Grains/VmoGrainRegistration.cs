@@ -2,6 +2,7 @@ using VmoCluster.Core.Live;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Placement;
+using VmoCluster.Core.Store;
 using VmoCluster.Grains.Serving;
 
 namespace VmoCluster.Grains;
@@ -23,6 +24,7 @@ public static class VmoGrainRegistration
         services.AddSingleton<GrantHolders>();
         services.AddSingleton<Kin>();
         services.AddSingleton<KoidSource>();
+        services.AddSingleton<IStoreMemory, StoreMemory>();
         services.AddSingleton(provider => new CallBudget(options.CallsMax, options.CallBytesMax, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new StoreRooms(new(options.StoreCallsMax, options.StoreBytesMax), new(options.StoreCallsMax, options.StoreBytesMax)));
         services.AddSingleton<GrainTelemetry>();

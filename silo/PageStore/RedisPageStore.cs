@@ -146,7 +146,7 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     public async ValueTask<CommitOutcome> CommitAsync(StoreCommit commit)
     {
         CommitSender.Require(commit);
-        if (watch.Condition.Refusal is not null)
+        if (await watch.RefusalAsync() is not null)
             return CommitOutcome.Refused;
         var isFreeing = commit.IsRelease;
         if (watch.IsNearlyFull && !isFreeing)
@@ -162,7 +162,7 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     {
         if (target == CommitTarget.Layer)
             StoredFields.RequireHome(vmo, layer);
-        if (watch.Condition.Refusal is not null)
+        if (await watch.RefusalAsync() is not null)
             return new(CommitOutcome.Refused);
         var operation = PageStoreTelemetry.Begin("settle", 1, time);
         try
@@ -317,10 +317,10 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
         string operation, StoreScript script, RedisKey[] names, RedisValue[] values, int replicas, CancellationToken cancellation) =>
         await RunAsync(operation, 1, () => _commits.EvaluateAsync(script, names, values, replicas), cancellation);
 
-    private Task<T> RunAsync<T>(string operation, int batch, Func<Task<T>> work, CancellationToken cancellation)
+    private async Task<T> RunAsync<T>(string operation, int batch, Func<Task<T>> work, CancellationToken cancellation)
     {
-        watch.RequireOurs();
-        return StoreCall.RunAsync(operation, batch, work, time, cancellation);
+        await watch.RequireOursAsync();
+        return await StoreCall.RunAsync(operation, batch, work, time, cancellation);
     }
 
     private async IAsyncEnumerable<IReadOnlyList<TItem>> PortionsAsync<TSource, TItem>(

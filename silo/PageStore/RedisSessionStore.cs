@@ -26,6 +26,9 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
     public Task ConditionMoved => watch.ConditionMoved;
 
     /// <inheritdoc/>
+    public void Adopt(long lineage) => watch.Adopt(lineage);
+
+    /// <inheritdoc/>
     public async ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation)
     {
         var opened = await EvaluateAsync("session-open", scripts.OpenSession, [Id(session), "1 0 alive", description, late.Ours], cancellation);

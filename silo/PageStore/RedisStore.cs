@@ -22,6 +22,8 @@ public sealed class RedisStore : IAsyncDisposable
     private RedisStore(StoreConnections connections, LateWrites late, StoreWatch watch, StoreKeys keys, StoreScripts scripts, StoreIdentity identity, TimeProvider time)
     {
         (_connections, _watch, Identity) = (connections, watch, identity);
+        foreach (var connection in connections.All)
+            connection.Lost += watch.Doubt;
         Pages = new RedisPageStore(connections, late, watch, keys, scripts, new(connections, identity.Id, keys), time);
         Sessions = new RedisSessionStore(connections.Control, late, watch, keys, scripts, identity.Id, time);
     }

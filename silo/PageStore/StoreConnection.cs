@@ -5,13 +5,23 @@ using StackExchange.Redis;
 namespace VmoCluster.PageStore;
 
 /// <summary>One multiplexer, and how writes are sent over it: in the order of the calls, answered when they are as durable as asked for.</summary>
-internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyncDisposable
+internal sealed class StoreConnection : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<EndPoint, AcknowledgementRounds> _rounds = new();
 
-    public ConnectionMultiplexer Multiplexer { get; } = multiplexer;
+    public StoreConnection(ConnectionMultiplexer multiplexer)
+    {
+        (Multiplexer, Database) = (multiplexer, multiplexer.GetDatabase());
+        multiplexer.ConnectionFailed += (_, failed) => NoteLost(failed.ConnectionType, failed.EndPoint);
+        multiplexer.ConfigurationChanged += (_, _) => Lost?.Invoke();
+    }
 
-    public IDatabase Database { get; } = multiplexer.GetDatabase();
+    /// <summary>The way to a primary was lost, or the roles of servers are others now: what answers next may be another server, or the same without its latest past.</summary>
+    public event Action? Lost;
+
+    public ConnectionMultiplexer Multiplexer { get; }
+
+    public IDatabase Database { get; }
 
     /// <summary>Whether each write asks Garnet to put its log on disk. Set before the first write.</summary>
     public bool IsGarnet { get; set; }
@@ -62,6 +72,12 @@ internal sealed class StoreConnection(ConnectionMultiplexer multiplexer) : IAsyn
     }
 
     public ValueTask DisposeAsync() => Multiplexer.DisposeAsync();
+
+    private void NoteLost(ConnectionType type, EndPoint? server)
+    {
+        if (type == ConnectionType.Interactive && (server is null || !Multiplexer.GetServer(server).IsReplica))
+            Lost?.Invoke();
+    }
 
     private AcknowledgementRounds RoundsOf(RedisKey key)
     {

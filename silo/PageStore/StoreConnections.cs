@@ -33,6 +33,8 @@ internal sealed class StoreConnections : IAsyncDisposable
 
     public StoreConnection Reads { get; }
 
+    public IEnumerable<StoreConnection> All => [Control, Commits, Reads];
+
     /// <summary>What the server knows the connections for commits by; this process's alone.</summary>
     public string CommitsName { get; }
 

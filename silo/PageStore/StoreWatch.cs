@@ -7,32 +7,46 @@ namespace VmoCluster.PageStore;
 
 /// <summary>
 /// Looks at the primaries once a second, four times a second while they do not answer: is it still the silo's store, with the past that the silo
-/// has seen; have their histories changed; how full are they, have they replicas. What it says may be a second old, and a round trip.
-/// A full Redis says so itself, and a replica that has gone makes WAIT fall short; what depends on the rest says how.
+/// has seen; have their histories changed; how full are they, have they replicas. What it says may be a second old, and a round trip. A connection
+/// that was lost may come back to a server that has lost its latest past: from then on nothing is asked of it until it has been looked at, and until the
+/// silo has forgotten what it held of another past. A full Redis says so itself, and a replica that has gone makes WAIT fall short; what depends on the rest says how.
 /// </summary>
 internal sealed class StoreWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan IntervalInTrouble = TimeSpan.FromMilliseconds(250);
 
+    // As long as a call may wait for Redis itself.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly StoreConnection _control;
     private readonly RedisStoreOptions _options;
     private readonly StoreKeys _keys;
+    private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationToken _stopped;
     private readonly Task _loop;
     private volatile bool _isNearlyFull;
     private volatile bool _hasReplicas;
     private volatile StoreCondition _condition = StoreCondition.Calm;
     private volatile StoreSighting _seen;
 
+    // Reasons to doubt that the primaries have the past they had; how many of them a look has met; and which lineage the silo goes by, -1 where nobody says.
+    private int _doubts;
+    private volatile int _doubtsMet;
+    private long _adopted = -1;
+    private TaskCompletionSource _doubted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     // The primaries' histories at the last look that found any, and the last that was told apart from it. Only the loop touches it.
     private IReadOnlySet<string> _histories;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public StoreWatch(StoreConnection control, RedisStoreOptions options, StoreKeys keys, StoreSighting seen, StoreHealth first, TimeProvider time, ILogger log)
     {
-        (_control, _options, _keys, _seen, _histories, _log) = (control, options, keys, seen, first.Histories, log);
+        (_control, _options, _keys, _seen, _histories, _time, _log) = (control, options, keys, seen, first.Histories, time, log);
+        _stopped = _stop.Token;
         Apply(first);
         _loop = RunAsync(new PeriodicTimer(Interval, time));
     }
@@ -55,11 +69,37 @@ internal sealed class StoreWatch : IAsyncDisposable
     /// <summary>How many replicas a change of structure waits for: at least one where there are any.</summary>
     public int ReplicasOfStructure => Math.Max(_options.Durability.ReplicaCount, _hasReplicas ? 1 : 0);
 
-    /// <summary>Throws when nothing of this store may be used at present.</summary>
-    public void RequireOurs()
+    /// <summary>Why nothing of this store may be used at present; null when it may.</summary>
+    public string? Refusal => _condition.Refusal is { } refusal ? refusal
+        : Volatile.Read(ref _doubts) != _doubtsMet ? "the connection to the store was lost; it is asked for nothing before it has been looked at again"
+        : Volatile.Read(ref _adopted) is >= 0 and var adopted && _condition.Lineage != adopted ? "another primary answers, or the same restarted: what the silo holds of it is being forgotten"
+        : null;
+
+    /// <summary>
+    /// Null as soon as the store may be used; why not, where it still may not after a while. Never an answer at once but the good one: who is refused
+    /// may ask again in the same breath.
+    /// </summary>
+    public ValueTask<string?> RefusalAsync() => Refusal is null ? default : WaitAsync();
+
+    /// <summary>Throws when the store may not be used, after a while in which it may come to be.</summary>
+    public async ValueTask RequireOursAsync()
     {
-        if (_condition.Refusal is { } refusal)
+        if (await RefusalAsync() is { } refusal)
             throw new StoreException(VmoStatus.Io, refusal);
+    }
+
+    /// <summary>A connection to a primary was lost, or the primary is another.</summary>
+    public void Doubt()
+    {
+        Interlocked.Increment(ref _doubts);
+        Volatile.Read(ref _doubted).TrySetResult();
+    }
+
+    /// <summary>The silo holds nothing any more of the time before this lineage, and will say so of each that follows.</summary>
+    public void Adopt(long lineage)
+    {
+        Volatile.Write(ref _adopted, lineage);
+        Change();
     }
 
     /// <summary>A renewal has moved the heartbeat to this. One at a time, in the order of the renewals.</summary>
@@ -81,14 +121,29 @@ internal sealed class StoreWatch : IAsyncDisposable
     {
         using (timer)
         {
-            while (await timer.WaitForNextTickAsync(_stop.Token))
+            var tick = timer.WaitForNextTickAsync(_stop.Token).AsTask();
+            while (true)
             {
+                await Task.WhenAny(tick, Volatile.Read(ref _doubted).Task);
+                if (tick.IsCompleted)
+                {
+                    await tick;
+                    tick = timer.WaitForNextTickAsync(_stop.Token).AsTask();
+                }
+
+                _stop.Token.ThrowIfCancellationRequested();
+                Volatile.Write(ref _doubted, new(TaskCreationOptions.RunContinuationsAsynchronously));
+                var doubts = Volatile.Read(ref _doubts);
                 try
                 {
                     var (health, identity) = (StoreHealth.AskAsync(_control), IdentityAsync());
                     await Task.WhenAll(health, identity);
                     Apply(await health);
-                    Judge(await health, await identity);
+                    if (Judge(await health, await identity))
+                    {
+                        _doubtsMet = doubts;
+                        Change();
+                    }
                 }
                 catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
                 {
@@ -119,14 +174,15 @@ internal sealed class StoreWatch : IAsyncDisposable
         _isNearlyFull = isNearlyFull;
     }
 
-    private void Judge(StoreHealth health, RedisValue[] found)
+    // False: there was nobody to be looked at.
+    private bool Judge(StoreHealth health, RedisValue[] found)
     {
         if (health.Primaries == 0)
         {
             if (IsReachable)
                 PageStoreLog.Unreachable(_log, "replica");
             Move(_condition with { IsReachable = false });
-            return;
+            return false;
         }
 
         if (!IsReachable)
@@ -139,7 +195,7 @@ internal sealed class StoreWatch : IAsyncDisposable
             if (_condition.Refusal is null)
                 PageStoreLog.Refused(_log, refusal);
             Move(_condition with { Refusal = refusal, IsReachable = true });
-            return;
+            return true;
         }
 
         if (_condition.Refusal is not null)
@@ -152,6 +208,7 @@ internal sealed class StoreWatch : IAsyncDisposable
         }
 
         Move(new(null, lineage));
+        return true;
     }
 
     private string? WhyNot(string? id, string? beat)
@@ -172,6 +229,21 @@ internal sealed class StoreWatch : IAsyncDisposable
     // moment leaves the set and comes back; there only what was not in it is news.
     private bool HasOtherHistory(IReadOnlySet<string> histories) =>
         histories.Count > 0 && (_control.IsCluster ? !histories.IsSubsetOf(_histories) : !histories.SetEquals(_histories));
+
+    private async ValueTask<string?> WaitAsync()
+    {
+        var patience = Task.Delay(Patience, _time, _stopped);
+        while (true)
+        {
+            var changed = Volatile.Read(ref _changed).Task;
+            if (Refusal is not { } refusal)
+                return null;
+            if (await Task.WhenAny(changed, patience) == patience)
+                return refusal;
+        }
+    }
+
+    private void Change() => Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
 
     private void Move(StoreCondition next)
     {

@@ -32,6 +32,7 @@ try
                 MeanInterval = TimeSpan.FromSeconds(numbers.GetValueOrDefault("--every", 8)),
                 Kinds = words.TryGetValue("--kinds", out var kinds) ? CommandLine.KindsOf(kinds) : null,
             };
+            options = options with { MayLose = options.Kinds?.Contains(FaultKind.Truncate) == true };
             var verdict = await ChaosRun.RunAsync(numbers.TryGetValue("--seed", out var seed) ? options with { Seed = seed } : options, Console.Out.WriteLine);
             Console.Out.WriteLine(verdict);
             return verdict.IsFine ? 0 : 1;

@@ -29,6 +29,21 @@ public class PageCacheTests
     }
 
     [Fact]
+    public void Cleared_it_holds_nothing_and_takes_as_much_as_before()
+    {
+        var cache = new PageCache(Bytes);
+        for (var round = 0; round < 2; round++)
+        {
+            for (var i = 0u; i < 20_000; i++)
+                cache.Add(Key(i), [1]);
+            Assert.InRange(cache.Bytes, Bytes / 2, Bytes);
+            cache.Clear();
+            Assert.Equal(0, cache.Bytes);
+            Assert.False(cache.TryGet(Key(19_999), out _));
+        }
+    }
+
+    [Fact]
     public void A_page_in_use_outlives_those_that_are_not()
     {
         var cache = new PageCache(Bytes);

@@ -35,6 +35,11 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     /// <summary>How the store is; a test says so.</summary>
     public StoreCondition Condition { get; set; } = StoreCondition.Calm;
 
+    /// <summary>The lineage a silo has last said it goes by; null: none has.</summary>
+    public long? Adopted { get; private set; }
+
+    public void Adopt(long lineage) => Adopted = lineage;
+
     /// <summary>Sets a session's counter back, as a failover to a replica that was behind does.</summary>
     public void SetBack(ulong session, ulong counter) => _sessions[session] = _sessions[session] with { Counter = counter };
 

@@ -32,6 +32,44 @@ public sealed class StoreConditionTests
         Assert.Equal(second, silo.Session.Id);
     }
 
+    // A map of a frozen layer that was read in the lost time was used for another layer of the same name, and pages were looked for in blobs that it names.
+    [Fact]
+    public async Task With_another_history_all_that_is_in_memory_is_forgotten_before_anything_is_asked_of_the_store_again()
+    {
+        var (silo, _) = await OwningAsync();
+        Assert.Equal((0, 0L), (silo.Memory.Forgotten, _store.Adopted));
+        _store.Condition = new(null, 1);
+        _store.Before = call =>
+        {
+            if (call == "open")
+                Assert.Equal((1, 0L), (silo.Memory.Forgotten, _store.Adopted));
+        };
+
+        await silo.RenewAsync();
+        Assert.Equal((1, 1L), (silo.Memory.Forgotten, _store.Adopted));
+        await silo.RenewAsync();
+        Assert.Equal(1, silo.Memory.Forgotten);
+    }
+
+    [Fact]
+    public async Task What_is_in_memory_is_forgotten_also_when_the_session_had_been_lost_before_the_history_was_seen()
+    {
+        var (silo, _) = await OwningAsync();
+        await _store.MarkDeadAsync(silo.Session.Id, 1, default);
+        _store.Before = call =>
+        {
+            if (call == "open")
+                _store.Condition = new(null, 1);
+        };
+        await silo.RenewAsync();
+        await silo.RenewAsync();
+        _store.Before = _ => { };
+        await silo.RenewAsync();
+        await silo.RenewAsync();
+        Assert.True(silo.IsValid);
+        Assert.Equal((1, 1L), (silo.Memory.Forgotten, _store.Adopted));
+    }
+
     [Fact]
     public async Task A_store_that_has_lost_renewals_costs_the_session()
     {
@@ -46,6 +84,7 @@ public sealed class StoreConditionTests
         Assert.True(activation.HasGivenUp);
         await silo.RenewAsync();
         Assert.True(silo.IsValid);
+        Assert.Equal(1, silo.Memory.Forgotten);
     }
 
     [Fact]

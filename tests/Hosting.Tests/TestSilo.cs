@@ -14,7 +14,7 @@ internal sealed class TestSilo
     {
         Session = new(Clock);
         Ownership = new(store, store, Session, new(store, Clock), Clock, NullLogger<SiloOwnership>.Instance);
-        Keeper = new(store, Session, duty?.Invoke(Ownership) ?? Ownership, new("test", isStoreOurs), Clock, NullLogger<SessionKeeper>.Instance);
+        Keeper = new(store, Session, duty?.Invoke(Ownership) ?? Ownership, Memory, new("test", isStoreOurs), Clock, NullLogger<SessionKeeper>.Instance);
         Serving = new(Session, SiloAddress.New(IPAddress.Loopback, 1, 1));
         Watch = new(store, Session, Serving, Clock, NullLogger<SessionWatch>.Instance);
     }
@@ -24,6 +24,8 @@ internal sealed class TestSilo
     public SiloSession Session { get; }
 
     public SiloOwnership Ownership { get; }
+
+    public CountedMemory Memory { get; } = new();
 
     public SessionKeeper Keeper { get; }
 
@@ -45,6 +47,14 @@ internal sealed class TestSilo
     public bool IsValid => Session.IsValid(Session.Id);
 
     public ValueTask<Acquisition> AcquireAsync(Koid vmo, IOwningActivation activation) => Ownership.AcquireAsync(vmo, activation, default);
+}
+
+/// <summary>Counts how often all was forgotten.</summary>
+internal sealed class CountedMemory : IStoreMemory
+{
+    public int Forgotten { get; private set; }
+
+    public void Forget() => Forgotten++;
 }
 
 /// <summary>An activation that notes when it was told to give up, and does so when the test lets it.</summary>

@@ -45,6 +45,14 @@ public interface ISessionStore
     /// <summary>Done when <see cref="Condition"/> is another than when this was asked for.</summary>
     Task ConditionMoved => Never;
 
+    /// <summary>
+    /// The silo holds nothing any more of what it has read before this lineage: pages and records may be asked for again. Whoever has said so once
+    /// says so of each lineage that follows; until then they may not.
+    /// </summary>
+    void Adopt(long lineage)
+    {
+    }
+
     private static readonly Task Never = new TaskCompletionSource().Task;
 
     /// <summary>Opens a session under an id never used before; its counter begins at 1. The description is for people.</summary>

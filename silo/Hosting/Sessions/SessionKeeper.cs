@@ -9,8 +9,8 @@ namespace VmoCluster.Hosting.Sessions;
 /// Keeps this silo's session: opens it, renews it every second, does its letters, and closes it when the silo leaves.
 /// <para>
 /// The proof the cluster rests on. A renewal moves the counter in the store at an instant T after it was sent, and the lease runs 4 s from
-/// before it was sent: it ends before T + 4 s. Who marks this session dead has seen the counter unmoved for 5 s of its own clock from a moment
-/// after T, and its compare-and-set finds it unmoved still: after T + 5 s. So whoever finds the session dead finds its lease over, and the
+/// before it was sent: it ends before T + 4 s. Who marks this session dead has seen the counter unmoved for 4.25 s of its own clock from a
+/// moment after T, and its compare-and-set finds it unmoved still: after T + 4 s by any clock. So whoever finds the session dead finds its lease over, and the
 /// last answer made under it lies before. A letter is acknowledged by the renewal after the deed, and the lease grows only when the deed is
 /// done: a silo that cannot give a VMO up loses its session instead.
 /// </para>
@@ -20,11 +20,11 @@ namespace VmoCluster.Hosting.Sessions;
 /// </para>
 /// <para>
 /// A session also ends with the primary it was held at: after a failover or a restart of the store, what this silo has in memory may be what the
-/// store has lost. It lets all of it go by losing its session, and every VMO is loaded anew at its next call (decisions/0005).
+/// store has lost. It lets all of it go: its VMOs by losing its session, each loaded anew at its next call, and whatever they share (decisions/0005).
 /// </para>
 /// </summary>
 internal sealed partial class SessionKeeper(
-    ISessionStore store, SiloSession session, ILetterDuty duty, SessionKeeperOptions options, TimeProvider time, ILogger<SessionKeeper> logger)
+    ISessionStore store, SiloSession session, ILetterDuty duty, IStoreMemory memory, SessionKeeperOptions options, TimeProvider time, ILogger<SessionKeeper> logger)
     : IHostedService, IDisposable
 {
     private static readonly TimeSpan Renew = TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
@@ -41,8 +41,9 @@ internal sealed partial class SessionKeeper(
     private ulong _counter;
     private ulong _acked;
 
-    // The store's lineage before the session was opened.
+    // The store's lineage before the session was opened, and whether the store was found set back since.
     private long _lineage;
+    private bool _isSetBack;
 
     // Told once, until the next answer.
     private bool _isToldUnanswered;
@@ -178,10 +179,17 @@ internal sealed partial class SessionKeeper(
         var id = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
         var (sentAt, lineage) = (time.GetTimestamp(), store.Condition.Lineage);
 
+        if (_isSetBack || lineage != _lineage)
+        {
+            memory.Forget();
+            (_isSetBack, _lineage) = (false, lineage);
+        }
+
         // When this is not answered, the id may stand in the store; nobody uses it, and the watchers mark it dead in time.
         await store.OpenSessionAsync(id, options.Description, cancellation);
-        (_id, _counter, _acked, _isUnsure, _lineage) = (id, 1, 0, false, lineage);
+        (_id, _counter, _acked, _isUnsure) = (id, 1, 0, false);
         session.Begin(id, sentAt);
+        store.Adopt(lineage);
         LogOpened(id);
     }
 
@@ -225,6 +233,7 @@ internal sealed partial class SessionKeeper(
         {
             // Only forward, and never behind an answer: the store has lost renewals, and with them whatever else it did in that time.
             var lost = TimeSpan.FromMilliseconds((double)(_counter - state.Counter) * Limits.SessionRenewMs);
+            _isSetBack = true;
             HostingTelemetry.SetBack(lost);
             LogSetBack(lost.TotalSeconds);
             await LoseAsync("the store was set back: all VMOs are taken anew");
@@ -314,7 +323,7 @@ internal sealed partial class SessionKeeper(
     [LoggerMessage(LogLevel.Error, "{Count} letters were not done. The session is given up instead.")]
     private partial void LogLetterFailed(int count, Exception failure);
 
-    [LoggerMessage(LogLevel.Warning, "Session {Session:x} could not be marked dead; other silos wait until they have seen it unmoved for 5 s.")]
+    [LoggerMessage(LogLevel.Warning, "Session {Session:x} could not be marked dead; other silos wait until they have seen it unmoved for lease and margin.")]
     private partial void LogNotClosed(ulong session);
 
     [LoggerMessage(LogLevel.Critical, "The session's keeper met a failure it does not know.")]

@@ -26,7 +26,7 @@ public static class LinearizabilityChecker
         foreach (var group in byCell)
         {
             var (family, cell) = group.Key;
-            findings.AddRange(group.Select(one => WrongByItself(family, one)).OfType<Finding>());
+            findings.AddRange(group.Select(one => WrongByItself(family.Root, one)).OfType<Finding>());
             var cellCalls = CallsOf(family, [.. group], findings);
             var search = new CellSearch(family, cell, optionalMax);
             if (search.Run(cellCalls) is { } wrong)
@@ -37,9 +37,17 @@ public static class LinearizabilityChecker
         return new(findings, byCell.Length, calls, windows, visited);
     }
 
-    private static Finding? WrongByItself(Family family, HistoryEvent one) =>
+    /// <summary>What is wrong with single reads alone: pages of one cell that differ. All that can be said where the store itself has lost calls.</summary>
+    public static CheckedHistory Torn(IReadOnlyList<HistoryEvent> events)
+    {
+        var reads = events.Where(one => one.Kind == HistoryKind.Read).ToList();
+        var findings = reads.Select(one => WrongByItself(one.Vmo, one)).OfType<Finding>().ToList();
+        return new(findings, reads.Select(one => (one.Vmo, one.Cell)).Distinct().Count(), reads.Count, 0, 0);
+    }
+
+    private static Finding? WrongByItself(ulong root, HistoryEvent one) =>
         one is { Kind: HistoryKind.Read, Outcome: HistoryOutcome.Ok } && one.Shown.Distinct().Count() != 1
-            ? new(FindingKind.Torn, family.Root, one.Cell, $"VMO {one.Vmo} showed {string.Join(' ', one.Shown)} to caller {one.Caller} at [{one.Began}, {one.Ended}]")
+            ? new(FindingKind.Torn, root, one.Cell, $"VMO {one.Vmo} showed {string.Join(' ', one.Shown)} to caller {one.Caller} at [{one.Began}, {one.Ended}]")
             : null;
 
     private static List<CellCall> CallsOf(Family family, HistoryEvent[] events, List<Finding> findings)

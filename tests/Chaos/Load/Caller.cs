@@ -19,11 +19,13 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
             await CallAsync();
     }
 
-    /// <summary>What a cell shows, once it answers.</summary>
-    public async Task ReadAtLastAsync(Vmo vmo, int cell)
+    /// <summary>Asks what a cell shows until it is answered. False: the handle is not known.</summary>
+    public async Task<bool> ReadAtLastAsync(Vmo vmo, int cell)
     {
-        while (await ReadAsync(client.Open(vmo.Handle), cell) != HistoryOutcome.Ok)
+        while (true)
         {
+            if (await ReadAsync(client.Open(vmo.Handle), cell) is var outcome and not HistoryOutcome.Unknown)
+                return outcome == HistoryOutcome.Ok;
         }
     }
 

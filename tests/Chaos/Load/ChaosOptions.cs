@@ -21,6 +21,12 @@ internal sealed record ChaosOptions
     /// <summary>Told faults in the place of a seed's.</summary>
     public IReadOnlyList<Fault>? Schedule { get; init; }
 
+    /// <summary>
+    /// Whether what was acknowledged may be lost by Redis itself, which then stands as it was some seconds before. No order of calls explains that; what is judged is that
+    /// nothing is torn, no call finds damage, the store is whole and without blobs that nobody frees, and what is charged is what is stored.
+    /// </summary>
+    public bool MayLose { get; init; }
+
     public TimeSpan MeanInterval { get; init; } = TimeSpan.FromSeconds(8);
 
     public TimeSpan MeanDuration { get; init; } = TimeSpan.FromSeconds(5);

@@ -11,7 +11,7 @@ internal static class Evidence
     {
         var folder = Directory.CreateTempSubdirectory("vmo-chaos-").FullName;
         await File.WriteAllTextAsync(Path.Combine(folder, "verdict.txt"), verdict);
-        await File.WriteAllLinesAsync(Path.Combine(folder, "calls.txt"), events.OrderBy(one => one.Began).Select(one => one.ToString()));
+        await File.WriteAllLinesAsync(Path.Combine(folder, "calls.txt"), events.OrderBy(one => one.Began).Select(one => $"{one} {string.Join(' ', one.Shown)}"));
         foreach (var (silo, i) in lab.Cluster.Silos.Select((silo, i) => (silo, i)))
             await File.WriteAllTextAsync(Path.Combine(folder, $"silo-{i}.log"), silo.Log);
         foreach (var (node, i) in lab.Redis.Nodes.Select((node, i) => (node, i)))

@@ -44,6 +44,12 @@ internal sealed class PlayedFamily
             _vmos.Add(clone);
     }
 
+    public void Remove(Vmo vmo)
+    {
+        lock (_lock)
+            _vmos.Remove(vmo);
+    }
+
     /// <summary>One that is to be closed, and that nobody takes any more; never the root. Null: there is no other.</summary>
     public Vmo? TakeOut(Random random)
     {

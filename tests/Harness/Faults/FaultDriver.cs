@@ -20,8 +20,8 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     private readonly HashSet<SiloProcess> _ended = [];
     private int _done;
 
-    // Bytes of the append-only file at the beginning, with the store's identity in them: a crash does not take what was forced out long before.
-    private long _kept;
+    // Bytes of the append-only file when the schedule began, with the store's identity in them, and then as time went on: a crash does not take what was forced out long before.
+    private readonly Queue<(long At, long Bytes)> _lengths = [];
 
     /// <summary>How many faults were done whole.</summary>
     public int Done => _done;
@@ -29,15 +29,18 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     /// <summary>What comes later between a silo and Redis, and up to as much again by chance.</summary>
     public TimeSpan Delay { get; init; } = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A cut append-only file has lost no more than this, and nothing of before the schedule.</summary>
+    public TimeSpan CutMost { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Does them. Throws what went wrong with the harness itself, once all are healed. Cancelled, it begins no more faults, and heals.</summary>
     public async Task RunAsync(IReadOnlyList<Fault> schedule, CancellationToken cancel = default)
     {
         if (schedule.FirstOrDefault(fault => !lab.Kinds.Contains(fault.Kind)) is { } impossible)
             throw new ArgumentException($"{impossible.Kind} is not possible here.", nameof(schedule));
         var (began, running) = (Stopwatch.GetTimestamp(), new List<Task>());
-        _kept = schedule.Any(fault => fault.Kind == FaultKind.Truncate) ? AppendOnlyLog.LengthOf(await lab.Redis.PrimaryAsync()) : 0;
         using var over = new CancellationTokenSource();
         var supervising = SuperviseAsync(over.Token);
+        var measuring = schedule.Any(fault => fault.Kind == FaultKind.Truncate) ? MeasureLogAsync(over.Token) : Task.CompletedTask;
         foreach (var fault in schedule)
         {
             if (!await SleptAsync(fault.At - Stopwatch.GetElapsedTime(began), cancel))
@@ -53,6 +56,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         {
             await over.CancelAsync();
             await supervising;
+            await measuring;
         }
     }
 
@@ -150,9 +154,30 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     {
         var primary = await lab.Redis.KillPrimaryAsync();
         if (isTruncated)
-            Note($"        {AppendOnlyLog.Truncate(primary, fault.Seed, Math.Min(_kept, AppendOnlyLog.LengthOf(primary) - 1))}");
+            Note($"        {AppendOnlyLog.Truncate(primary, fault.Seed, Math.Min(KeptBytes(), AppendOnlyLog.LengthOf(primary) - 1))}");
         await SleptAsync(fault.Duration, cancel);
         await primary.RestartAsync();
+    }
+
+    private async Task MeasureLogAsync(CancellationToken over)
+    {
+        do
+        {
+            var bytes = AppendOnlyLog.LengthOf(lab.Redis.Nodes[0]);
+            lock (_lock)
+            {
+                _lengths.Enqueue((Stopwatch.GetTimestamp(), bytes));
+                while (_lengths.Count > 1 && Stopwatch.GetElapsedTime(_lengths.ElementAt(1).At) >= CutMost)
+                    _lengths.Dequeue();
+            }
+        }
+        while (await SleptAsync(TimeSpan.FromSeconds(1), over));
+    }
+
+    private long KeptBytes()
+    {
+        lock (_lock)
+            return _lengths.Peek().Bytes;
     }
 
     private async Task PauseRedisAsync(Fault fault, CancellationToken cancel)

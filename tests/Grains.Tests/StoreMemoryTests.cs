@@ -1,0 +1,92 @@
+using System.Reflection;
+using VmoCluster.Core.Store;
+
+namespace VmoCluster.Grains.Tests;
+
+/// <summary>What a silo shares among its VMOs of a store that has lost its latest past: none of it is used again.</summary>
+public class StoreMemoryTests
+{
+    private static readonly LayerId Layer = new(new(7), 1);
+
+    [Fact]
+    public async Task A_map_that_was_forgotten_is_asked_for_again()
+    {
+        var store = AskedStore.Create(out var asked);
+        var maps = new FrozenMaps(store, new(1 << 20));
+        await maps.LoadAsync(Layer, 0);
+        await maps.LoadAsync(Layer, 0);
+        Assert.Equal(1, asked.Layers);
+        Assert.True(maps.TryGet(Layer, 0, out _));
+
+        maps.ForgetAll();
+        Assert.False(maps.TryGet(Layer, 0, out _));
+        await maps.LoadAsync(Layer, 0);
+        Assert.Equal(2, asked.Layers);
+    }
+
+    [Fact]
+    public async Task A_map_that_was_on_its_way_meanwhile_is_not_kept()
+    {
+        var store = AskedStore.Create(out var asked);
+        var maps = new FrozenMaps(store, new(1 << 20));
+        asked.Hold = new TaskCompletionSource();
+        var before = maps.LoadAsync(Layer, 0);
+        maps.ForgetAll();
+        var after = maps.LoadAsync(Layer, 0);
+        asked.Hold.SetResult();
+        await Task.WhenAll(before, after);
+        Assert.Equal(2, asked.Layers);
+        Assert.Same(await after, maps.TryGet(Layer, 0, out var kept) ? kept : null);
+    }
+
+    [Fact]
+    public async Task The_rest_of_a_block_of_koids_is_given_up()
+    {
+        var store = AskedStore.Create(out _);
+        using var koids = new KoidSource(store);
+        Assert.Equal((new Koid(1), new Koid(2)), (await koids.TakeAsync(default), await koids.TakeAsync(default)));
+        koids.Forget();
+        Assert.Equal(new Koid(1 + Limits.KoidBlock), await koids.TakeAsync(default));
+    }
+
+    /// <summary>A store that has every layer, empty, and koids; it counts how often it is asked for layers.</summary>
+    public class AskedStore : DispatchProxy
+    {
+        private int _layers;
+        private ulong _next = 1;
+
+        public int Layers => _layers;
+
+        /// <summary>What answers wait for.</summary>
+        public TaskCompletionSource? Hold { get; set; }
+
+        internal static IPageStore Create(out AskedStore asked)
+        {
+            var store = Create<IPageStore, AskedStore>();
+            asked = (AskedStore)(object)store;
+            return store;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod?.Name switch
+        {
+            nameof(IPageStore.LoadLayerAsync) => new ValueTask<StoredHash?>(LayerAsync()),
+            nameof(IPageStore.AllocateKoidsAsync) => new ValueTask<Koid>(Allocate((int)args![0]!)),
+            _ => throw new NotSupportedException(targetMethod?.Name),
+        };
+
+        private async Task<StoredHash?> LayerAsync()
+        {
+            Interlocked.Increment(ref _layers);
+            if (Hold is not null)
+                await Hold.Task;
+            return new StoredHash(default, 1, []);
+        }
+
+        private Koid Allocate(int count)
+        {
+            var first = new Koid(_next);
+            _next += (ulong)count;
+            return first;
+        }
+    }
+}
