@@ -39,7 +39,7 @@ public sealed class MainJobTests(NodeFixture node) : IClassFixture<NodeFixture>,
         var bytes = RandomNumberGenerator.GetBytes(256 * MiB);
         await using var writing = vmo.Start("write", handle, "--offset", "0", "--timeout", "8s", "--json");
         var feeding = writing.FeedAsync(bytes);
-        await Tools.UntilAsync("20 MiB are written", async () =>
+        await Eventually.UntilAsync("20 MiB are written", async () =>
             (await vmo.OkAsync("info", handle, "--json")).Json.GetProperty("chargedBytes").GetInt64() > 20 * MiB);
         await silo.KillAsync();
         var failed = await writing.EndAsync();

@@ -3,20 +3,9 @@ using Xunit;
 
 namespace VmoCluster.Cli.Tests.Node;
 
-/// <summary>Other programs, and waiting for them.</summary>
+/// <summary>Other programs.</summary>
 internal static class Tools
 {
-    /// <summary>Polls until something is so; what was missing is in the failure.</summary>
-    public static async Task UntilAsync(string what, Func<Task<bool>> isSo)
-    {
-        var begun = Stopwatch.GetTimestamp();
-        while (!await isSo())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(begun) < TimeSpan.FromMinutes(2), $"not within 2 min: {what}");
-            await Task.Delay(20);
-        }
-    }
-
     /// <summary>Runs a program that must succeed; its stdout is given.</summary>
     public static async Task<string> RunAsync(string program, params string[] args)
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using VmoCluster.Harness;
 using Xunit;
 
 namespace VmoCluster.Cli.Tests.Node;
@@ -28,7 +29,7 @@ public sealed class TransfersOnANodeTests(NodeFixture node) : IClassFixture<Node
     {
         await using var running = _vmo.Start("import", "-", "--name", "half");
         await running.FeedAsync(RandomNumberGenerator.GetBytes(3 * MiB));
-        await Tools.UntilAsync("the import's VMO is there", async () => (await _vmo.OkAsync("ls", "--name", "half")).Output.Length > 0);
+        await Eventually.UntilAsync("the import's VMO is there", async () => (await _vmo.OkAsync("ls", "--name", "half")).Output.Length > 0);
         running.Interrupt();
         (await running.EndAsync()).Refused(130, "vmo: interrupted: ");
         Assert.Empty((await _vmo.OkAsync("ls", "--name", "half")).Output);
@@ -41,7 +42,7 @@ public sealed class TransfersOnANodeTests(NodeFixture node) : IClassFixture<Node
         _vmo.Environment["DOTNET_EnableDiagnostics"] = "0";
         await using var running = _vmo.Start("wait", (await _vmo.OkAsync("create", "--size", "1")).Line, "--signals", "user0", "--json");
         running.EndInput();
-        await Tools.UntilAsync("the program has begun to connect", () => Task.FromResult(HasSocket(running.Id)));
+        await Eventually.UntilAsync("the program has begun to connect", () => Task.FromResult(HasSocket(running.Id)));
         running.Interrupt();
         (await running.EndAsync()).Refused(130, "{\"status\":\"Interrupted\",\"code\":130,");
     }

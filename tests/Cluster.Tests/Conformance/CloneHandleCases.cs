@@ -1,4 +1,5 @@
 using VmoCluster.Client;
+using VmoCluster.Harness;
 using Xunit;
 
 namespace VmoCluster.Cluster.Tests.Conformance;
@@ -197,7 +198,7 @@ public sealed class CloneHandleCases(ConformanceNode node) : Cases(node)
             {
                 await ShowsAsync(clone, 1);
                 await clone.CloseAsync();
-                await Nodes.Nodes.UntilAsync($"{left} children", async () => (await vmo.GetInfoAsync()).ChildCount == left);
+                await Eventually.UntilAsync($"{left} children", async () => (await vmo.GetInfoAsync()).ChildCount == left);
             }
 
             await BecomesChildlessAsync(vmo);

@@ -1,4 +1,5 @@
 using VmoCluster.Client;
+using VmoCluster.Harness;
 using Xunit;
 
 namespace VmoCluster.Cluster.Tests.Conformance;
@@ -253,12 +254,12 @@ public sealed class SnapshotSizeCases(ConformanceNode node) : Cases(node)
         Vmo[] leaves = [await SnapshotAsync(middle, 0, 1), await SnapshotAsync(middle, 0, 1)];
         await middle.CloseAsync();
         foreach (var leaf in leaves)
-            await Nodes.Nodes.UntilAsync("the root as parent", async () => (await leaf.GetInfoAsync()).Parent == root.Koid);
-        await Nodes.Nodes.UntilAsync("two children of the root", async () => (await root.GetInfoAsync()).ChildCount == 2);
+            await Eventually.UntilAsync("the root as parent", async () => (await leaf.GetInfoAsync()).Parent == root.Koid);
+        await Eventually.UntilAsync("two children of the root", async () => (await root.GetInfoAsync()).ChildCount == 2);
         await root.CloseAsync();
         foreach (var leaf in leaves)
         {
-            await Nodes.Nodes.UntilAsync("no parent", async () => (await leaf.GetInfoAsync()).Parent.IsNone);
+            await Eventually.UntilAsync("no parent", async () => (await leaf.GetInfoAsync()).Parent.IsNone);
             await ShowsAsync(leaf, 1);
         }
     }

@@ -25,7 +25,7 @@ public sealed class AliasEndTests(ITestOutputHelper output)
             var handle = await slice.DuplicateAsync(VmoRights.SameRights);
             var acked = new int[Writers];
             var writers = Enumerable.Range(0, Writers).Select(writer => WriteOnAsync(handle, writer, acked)).ToArray();
-            await Nodes.UntilAsync("all writers have written", () => Task.FromResult(acked.All(count => count > 3)));
+            await Eventually.UntilAsync("all writers have written", () => Task.FromResult(acked.All(count => count > 3)));
             await handle.RevokeAsync();
             var shown = await PagesAsync(root);
             foreach (var writer in writers)
@@ -61,7 +61,7 @@ public sealed class AliasEndTests(ITestOutputHelper output)
         Assert.Equal(slice.Koid, (await inner.GetInfoAsync()).Parent);
         Assert.Equal([], await client.ScrubAsync().ToListAsync());
         await inner.CloseAsync();
-        await Nodes.UntilAsync("records, layers and blobs of the whole family are freed", async () => (await redis.KeysAsync("vmo:{[0-9]*}:[vlb]*")).Count == 0, TimeSpan.FromSeconds(20));
+        await Eventually.UntilAsync("records, layers and blobs of the whole family are freed", async () => (await redis.KeysAsync("vmo:{[0-9]*}:[vlb]*")).Count == 0, TimeSpan.FromSeconds(20));
         var left = (await redis.KeysAsync("vmo:{[0-9]*}*")).Where(key => !key.EndsWith(":t", StringComparison.Ordinal));
         Assert.Empty(left);
     }
@@ -136,7 +136,7 @@ public sealed class AliasEndTests(ITestOutputHelper output)
         async Task MoreAsync()
         {
             var before = families.Select(family => family.Acked.Take(2).ToArray()).ToList();
-            await Nodes.UntilAsync("every writer goes on", () => Task.FromResult(
+            await Eventually.UntilAsync("every writer goes on", () => Task.FromResult(
                 families.Zip(before).All(pair => pair.First.Acked[0] > pair.Second[0] + 20 && pair.First.Acked[1] > pair.Second[1] + 20)), TimeSpan.FromSeconds(90));
         }
     }

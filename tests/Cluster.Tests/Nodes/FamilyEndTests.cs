@@ -48,7 +48,7 @@ public sealed class FamilyEndTests(ITestOutputHelper output)
         var root = await client.CreateAsync(16 * Page);
         await SetAsync(root, 0, 7);
         var making = MakeAsync(root);
-        await Nodes.UntilAsync("children are being written, or are all there", async () => making.IsCompleted || begun == 0 || KeysOf(await redis.CommandAsync("DBSIZE")) > begun);
+        await Eventually.UntilAsync("children are being written, or are all there", async () => making.IsCompleted || begun == 0 || KeysOf(await redis.CommandAsync("DBSIZE")) > begun);
         await root.CloseAsync();
         var made = await making;
         output.WriteLine($"{made?.Count ?? 0} children");
@@ -68,7 +68,7 @@ public sealed class FamilyEndTests(ITestOutputHelper output)
         }
 
         IEnumerable<string> left = [];
-        await Nodes.UntilAsync("records, layers and blobs are gone", async () =>
+        await Eventually.UntilAsync("records, layers and blobs are gone", async () =>
         {
             left = (await redis.KeysAsync("vmo:{[0-9]*}*")).Where(key => !key.EndsWith(":t", StringComparison.Ordinal));
             return !left.Any();

@@ -166,7 +166,7 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
 
         await using var operated = VmoClient.Connect(new() { Endpoints = [survivor.Endpoint], Deadline = TimeSpan.FromSeconds(60), OperatorToken = survivor.OperatorToken });
         IReadOnlyList<string> left = [];
-        await Nodes.UntilAsync("records, layers and blobs are gone", async () =>
+        await Eventually.UntilAsync("records, layers and blobs are gone", async () =>
         {
             left = [.. (await redis.KeysAsync($"{options.Prefix}{{[0-9]*}}*")).Where(key => !key.EndsWith(":t", StringComparison.Ordinal))];
             return left.Count == 0;
@@ -185,7 +185,7 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
         var session = ulong.Parse(SessionLine().Match(victim.Log).Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         if (point.StartsWith("release", StringComparison.Ordinal))
         {
-            await Nodes.UntilAsync("the silo owns a VMO", async () => (await Task.WhenAll((await redis.KeysAsync($"{prefix}{{[0-9]*}}:v")).Select(key => redis.CommandAsync("HGET", key, "owner"))))
+            await Eventually.UntilAsync("the silo owns a VMO", async () => (await Task.WhenAll((await redis.KeysAsync($"{prefix}{{[0-9]*}}:v")).Select(key => redis.CommandAsync("HGET", key, "owner"))))
                 .Any(owner => owner.Contains($"{session:x}:", StringComparison.Ordinal)));
             await victim.StopAsync();
         }

@@ -29,7 +29,7 @@ public sealed class FoldLoopTests
         }
 
         // Each has its top, a frozen layer under it, and one that is being folded.
-        await Nodes.UntilAsync("few layers", async () => (await redis.CommandAsync("KEYS", "*:l:*")).Split(":l:").Length - 1 <= 6);
+        await Eventually.UntilAsync("few layers", async () => (await redis.CommandAsync("KEYS", "*:l:*")).Split(":l:").Length - 1 <= 6);
         Assert.DoesNotContain("a belief of the core turned out false", silo.Log, StringComparison.Ordinal);
         Assert.Equal(60, await ByteAsync(live, 59 * 7 % 256 * Page));
     }

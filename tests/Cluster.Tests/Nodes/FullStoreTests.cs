@@ -48,7 +48,7 @@ public sealed class FullStoreTests
             await other.RevokeAsync();
 
         // The freed half is room for writes again, once Redis has given it back and the mark was looked at.
-        await Nodes.UntilAsync("a write is taken again after half of the pages were decommitted", async () =>
+        await Eventually.UntilAsync("a write is taken again after half of the pages were decommitted", async () =>
         {
             try
             {
@@ -69,9 +69,9 @@ public sealed class FullStoreTests
     // themselves: the answers of the VMO's last requests, and which koid its creation got.
     private static async Task NothingIsLeftAsync(RedisServer redis, Koid koid)
     {
-        await Nodes.UntilAsync("the VMO's record, layers and blobs are freed", async () => (await redis.KeysAsync($"vmo:{{{koid}}}:[vlb]*")).Count == 0, TimeSpan.FromSeconds(20));
+        await Eventually.UntilAsync("the VMO's record, layers and blobs are freed", async () => (await redis.KeysAsync($"vmo:{{{koid}}}:[vlb]*")).Count == 0, TimeSpan.FromSeconds(20));
         // Struck off the list of unfinished work a moment later.
-        await Nodes.UntilAsync("nothing is unfinished", async () => (await redis.KeysAsync("vmo:{sessions}:u:*")).Count == 0, TimeSpan.FromSeconds(20));
+        await Eventually.UntilAsync("nothing is unfinished", async () => (await redis.KeysAsync("vmo:{sessions}:u:*")).Count == 0, TimeSpan.FromSeconds(20));
         var keys = await redis.KeysAsync();
         var notes = keys.Where(key => key == $"vmo:{{{koid}}}:t" || key.StartsWith("vmo:req:", StringComparison.Ordinal)).ToList();
         Assert.Equal(2, notes.Count);

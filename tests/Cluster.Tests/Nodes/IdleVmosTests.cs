@@ -24,7 +24,7 @@ public sealed class IdleVmosTests
         await Parallel.ForAsync(0, Count, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (n, cancellation) => await clones[n].WriteAsync((ulong)n, new[] { (byte)n }, cancellation));
         Assert.InRange(await ActiveAsync(silo), Count, Count + 1);
 
-        await Nodes.UntilAsync("VMOs let go", async () => await ActiveAsync(silo) <= Kept, TimeSpan.FromMinutes(2));
+        await Eventually.UntilAsync("VMOs let go", async () => await ActiveAsync(silo) <= Kept, TimeSpan.FromMinutes(2));
         foreach (var n in new[] { 0, 1, Count / 2, Count - 1 })
         {
             var read = new byte[1];

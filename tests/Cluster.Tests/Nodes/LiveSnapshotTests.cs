@@ -47,7 +47,7 @@ public sealed class LiveSnapshotTests
         Assert.Equal([], await client.ScrubAsync().ToListAsync());
         foreach (var left in snapshots.Select(made => made[0]))
             await left.CloseAsync();
-        await Nodes.UntilAsync("the end of every VMO", async () => !await client.ListAsync(new()).AnyAsync());
+        await Eventually.UntilAsync("the end of every VMO", async () => !await client.ListAsync(new()).AnyAsync());
         Assert.Equal([], await client.ScrubAsync().ToListAsync());
     }
 
@@ -73,7 +73,7 @@ public sealed class LiveSnapshotTests
         Assert.Equal(3 * Page, tree.Aggregate(0ul, (sum, node) => sum + node.ChargedBytes));
         await root.CloseAsync();
         await clone.CloseAsync();
-        await Nodes.UntilAsync("the end of the clone's top", async () => (await snapshot.GetInfoAsync()).ChargedBytes == 3 * Page);
+        await Eventually.UntilAsync("the end of the clone's top", async () => (await snapshot.GetInfoAsync()).ChargedBytes == 3 * Page);
         Assert.Equal([], await client.ScrubAsync().ToListAsync());
     }
 

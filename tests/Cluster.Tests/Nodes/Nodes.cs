@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using VmoCluster.Client;
 using VmoCluster.Harness;
 
@@ -15,20 +14,5 @@ internal static class Nodes
     {
         using var answer = await Http.GetAsync(new Uri(silo.Http, path));
         return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync());
-    }
-
-    /// <summary>Tries until it is so; says what was missing when patience ends.</summary>
-    public static async Task UntilAsync(string missing, Func<Task<bool>> isSo, TimeSpan? patience = null)
-    {
-        var (began, most) = (Stopwatch.GetTimestamp(), patience ?? TimeSpan.FromSeconds(60));
-        while (!await isSo())
-        {
-            if (Stopwatch.GetElapsedTime(began) > most)
-            {
-                throw new TimeoutException($"After {most.TotalSeconds} s still missing: {missing}");
-            }
-
-            await Task.Delay(50);
-        }
     }
 }

@@ -116,7 +116,7 @@ public sealed class RedisTroubleTests(ITestOutputHelper output)
 
         await end();
         var healing = Stopwatch.GetTimestamp();
-        await Nodes.UntilAsync("a write is taken again", async () => (await EndAsync(() => vmo.WriteAsync(1UL << 31, new byte[] { 2 }))).Status == VmoStatus.Ok);
+        await Eventually.UntilAsync("a write is taken again", async () => (await EndAsync(() => vmo.WriteAsync(1UL << 31, new byte[] { 2 }))).Status == VmoStatus.Ok);
         output.WriteLine($"healed after {Stopwatch.GetElapsedTime(healing).TotalSeconds:F1} s");
         Assert.InRange(Stopwatch.GetElapsedTime(healing), TimeSpan.Zero, TimeSpan.FromSeconds(20));
         await writes.StopAsync();

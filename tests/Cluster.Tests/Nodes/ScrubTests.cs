@@ -90,7 +90,7 @@ public sealed class ScrubTests : IAsyncLifetime
 
         // Small blobs are put together behind the writes: the page is damaged where it lies when that has come to rest.
         var (count, since) = (0, Stopwatch.GetTimestamp());
-        await Nodes.UntilAsync("no blob comes or goes for two seconds", async () =>
+        await Eventually.UntilAsync("no blob comes or goes for two seconds", async () =>
         {
             var now = (await Redis.KeysAsync($"vmo:{{{vmo.Koid}}}:b:*")).Count;
             if (now != count)

@@ -23,7 +23,7 @@ public sealed partial class SilentHolderTests
 
         // Which silo a VMO comes to live on is Orleans' choice: pairs are made until enough are on two silos, whichever is the root's.
         var made = new List<(int Holder, VmoHandle Root, VmoHandle Clone)>();
-        await Nodes.UntilAsync("three clones on the one silo of roots on the other", async () =>
+        await Eventually.UntilAsync("three clones on the one silo of roots on the other", async () =>
         {
             await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => MakeAsync()));
             return made.GroupBy(pair => pair.Holder).Any(same => same.Count() >= 3);

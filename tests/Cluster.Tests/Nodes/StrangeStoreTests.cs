@@ -36,7 +36,7 @@ public sealed class StrangeStoreTests : IAsyncLifetime
         var copy = await CopyAsync();
 
         await _redis.CommandAsync("FLUSHALL");
-        await Nodes.UntilAsync("the silo is not ready", async () => (await Nodes.GetAsync(silo, "/health/ready")).Code == 503);
+        await Eventually.UntilAsync("the silo is not ready", async () => (await Nodes.GetAsync(silo, "/health/ready")).Code == 503);
         Assert.Contains("it was emptied", (await Nodes.GetAsync(silo, "/health/ready")).Text, StringComparison.Ordinal);
         await FailsInTimeAsync(() => vmo.ReadAsync(0, new byte[4]));
         await FailsInTimeAsync(() => vmo.WriteAsync(0, "lost"u8.ToArray()));
@@ -46,7 +46,7 @@ public sealed class StrangeStoreTests : IAsyncLifetime
         Assert.Empty(await _redis.KeysAsync());
 
         await RestoreAsync(copy);
-        await Nodes.UntilAsync("the silo is ready", async () => (await Nodes.GetAsync(silo, "/health/ready")).Code == 200);
+        await Eventually.UntilAsync("the silo is ready", async () => (await Nodes.GetAsync(silo, "/health/ready")).Code == 200);
         Assert.Equal("kept", await ReadAsync(vmo));
         await vmo.WriteAsync(0, "more"u8.ToArray());
         Assert.Equal("more", await ReadAsync(vmo));
@@ -77,7 +77,7 @@ public sealed class StrangeStoreTests : IAsyncLifetime
             // A blob is no commit; nobody ever names it.
             Assert.DoesNotContain(await _redis.KeysAsync(), key => !key.Contains(":b:", StringComparison.Ordinal));
             await RestoreAsync(copy);
-            await Nodes.UntilAsync("a write is taken again", async () => await FailureAsync(vmo.WithDeadline(Deadline).WriteAsync(0, Noise())) is null);
+            await Eventually.UntilAsync("a write is taken again", async () => await FailureAsync(vmo.WithDeadline(Deadline).WriteAsync(0, Noise())) is null);
         }
     }
 

@@ -76,7 +76,7 @@ public sealed class ThreeSilosTests(ITestOutputHelper output)
                 await vmo.WriteAsync(0, "late"u8.ToArray());
             }
         }).ToList();
-        await Nodes.UntilAsync("late writes are seen", async () => (await ReadAsync(vmos[0])).StartsWith("late", StringComparison.Ordinal));
+        await Eventually.UntilAsync("late writes are seen", async () => (await ReadAsync(vmos[0])).StartsWith("late", StringComparison.Ordinal));
         old.Pause();
         foreach (var write in late)
         {
@@ -86,7 +86,7 @@ public sealed class ThreeSilosTests(ITestOutputHelper output)
         var after = new Dictionary<Koid, ulong>();
         foreach (var vmo in vmos)
         {
-            await Nodes.UntilAsync($"VMO {vmo.Koid} is taken over", async () =>
+            await Eventually.UntilAsync($"VMO {vmo.Koid} is taken over", async () =>
             {
                 if (await TryWriteAsync(others.Open(vmo.Handle), "after") is not { } version)
                 {
@@ -99,7 +99,7 @@ public sealed class ThreeSilosTests(ITestOutputHelper output)
         }
 
         old.Resume();
-        await Nodes.UntilAsync("the silo that stood still has ended or serves again", async () => old.HasExited || await IsReadyAsync(old));
+        await Eventually.UntilAsync("the silo that stood still has ended or serves again", async () => old.HasExited || await IsReadyAsync(old));
         output.WriteLine(old.HasExited ? $"it ended with {old.ExitCode}" : "it serves again");
         await HoldsAsync(others, vmos, after);
         if (!old.HasExited)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using VmoCluster.Core.Store;
 using VmoCluster.Harness;
@@ -58,7 +57,7 @@ public sealed class FullStoreTests : IAsyncLifetime
         await CreateAsync(store.Pages);
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(1, 1000, 1)));
         await _server.CommandAsync("SETRANGE", "somebody-elses", "7000000", "x");
-        await UntilAsync("the high-water mark seen", () => store.IsNearlyFull);
+        await Eventually.UntilAsync("the high-water mark seen", () => store.IsNearlyFull);
 
         Assert.Equal(CommitOutcome.Full, await store.Pages.CommitAsync(Plain(2, 1000, 2)));
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(2, 1000, 2) with { IsRelease = true }));
@@ -68,7 +67,7 @@ public sealed class FullStoreTests : IAsyncLifetime
         Assert.Equal(VmoStatus.NoSpace, refused.Status);
 
         await _server.CommandAsync("DEL", "somebody-elses");
-        await UntilAsync("room again", () => !store.IsNearlyFull);
+        await Eventually.UntilAsync("room again", () => !store.IsNearlyFull);
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Plain(4, 1000, 3)));
     }
 
@@ -123,15 +122,4 @@ public sealed class FullStoreTests : IAsyncLifetime
     };
 
     private static StoreField Field(string name) => new(Encoding.UTF8.GetBytes(name), new byte[100]);
-
-    internal static async Task UntilAsync(string missing, Func<bool> isThere)
-    {
-        var began = Stopwatch.GetTimestamp();
-        while (!isThere())
-        {
-            if (Stopwatch.GetElapsedTime(began) > TimeSpan.FromSeconds(20))
-                throw new TimeoutException($"Missing: {missing}.");
-            await Task.Delay(20);
-        }
-    }
 }

@@ -34,7 +34,7 @@ public sealed class LateWriteTests : IAsyncLifetime
 
         Assert.True(way.Open > 0, "what it sent is still on its way");
         Assert.True(await heir.Sessions.MarkDeadAsync(7, 1, CancellationToken.None));
-        await FullStoreTests.UntilAsync("all that was on its way passed on", () => way.Open == 0);
+        await Eventually.UntilAsync("all that was on its way passed on", () => way.Open == 0);
 
         Assert.False(await IsThereAsync(heir));
     }
@@ -51,7 +51,7 @@ public sealed class LateWriteTests : IAsyncLifetime
             settled = await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1);
         while (settled.Outcome == CommitOutcome.Unknown);
         var isThere = await IsThereAsync(store);
-        await FullStoreTests.UntilAsync("what was held passed on", () => way.StillHeld == 0);
+        await Eventually.UntilAsync("what was held passed on", () => way.StillHeld == 0);
 
         Assert.Equal(CommitOutcome.Applied, settled.Outcome);
         Assert.Equal(isThere, await IsThereAsync(store));

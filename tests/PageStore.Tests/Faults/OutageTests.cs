@@ -27,7 +27,7 @@ public sealed class OutageTests : IAsyncLifetime
         var outcome = await store.Pages.CommitAsync(Commit(1));
         Assert.Equal(CommitOutcome.Unknown, outcome);
         Assert.Equal(CommitOutcome.Unknown, (await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1)).Outcome);
-        await FullStoreTests.UntilAsync("the silence noticed", () => !store.IsReachable);
+        await Eventually.UntilAsync("the silence noticed", () => !store.IsReachable);
         _server.Resume();
 
         var settled = await SettleAsync(store.Pages, 1);
@@ -38,7 +38,7 @@ public sealed class OutageTests : IAsyncLifetime
         Assert.Equal(CommitOutcome.Stale, await store.Pages.CommitAsync(Commit(1)));
         Assert.Equal(hash.Fields.Count, (await store.Pages.LoadLayerAsync(Layer, [Encoding.UTF8.GetBytes("l")], CancellationToken.None))!.Fields.Count);
         Assert.Equal(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(hash.Seq)));
-        await FullStoreTests.UntilAsync("it reachable again", () => store.IsReachable);
+        await Eventually.UntilAsync("it reachable again", () => store.IsReachable);
     }
 
     [Fact]
@@ -98,7 +98,7 @@ public sealed class OutageTests : IAsyncLifetime
         await _server!.KillAsync();
         var before = Volatile.Read(ref answers);
         await _server.RestartAsync();
-        await FullStoreTests.UntilAsync("the other history seen", () => store.Condition.Lineage == 1);
+        await Eventually.UntilAsync("the other history seen", () => store.Condition.Lineage == 1);
         Assert.NotEqual(CommitOutcome.Applied, await store.Pages.CommitAsync(Commit(1)));
         var refused = await Assert.ThrowsAsync<StoreException>(async () => await store.Pages.LoadRecordAsync(Vmo, CancellationToken.None));
         Assert.Contains("being forgotten", refused.Message, StringComparison.Ordinal);
@@ -106,7 +106,7 @@ public sealed class OutageTests : IAsyncLifetime
         Assert.InRange(Volatile.Read(ref answers), before, before + 1);
 
         store.Sessions.Adopt(1);
-        await FullStoreTests.UntilAsync("answers again", () => Volatile.Read(ref answers) > before + 1);
+        await Eventually.UntilAsync("answers again", () => Volatile.Read(ref answers) > before + 1);
         await stop.CancelAsync();
         await asking;
         Assert.True(moved);
