@@ -124,6 +124,22 @@ public class HandleCallsTests
         Assert.Equal(VmoStatus.Ok, Size(vmo, Third));
     }
 
+    // After a minute without a store the first thing a new owner did was to close clones whose makers had been answered and could not be heard of.
+    [Fact]
+    public void A_handle_whose_receiver_could_not_be_heard_of_has_its_minute_anew_with_the_next_owner()
+    {
+        var vmo = new SimVmo(8, 4096);
+        Duplicate(vmo, vmo.Secret, Other, VmoRights.SameRights);
+        vmo.Settle();
+        vmo.Milliseconds += 3 * Limits.ConfirmWithinMs;
+        vmo.Reopen();
+        Assert.Equal(VmoStatus.Ok, Size(vmo, Other));
+        vmo.Settle();
+        vmo.Reopen();
+        vmo.Advance(Limits.ConfirmWithinMs + 1);
+        Assert.Equal(VmoStatus.Ok, Size(vmo, Other));
+    }
+
     [Fact]
     public void When_the_last_handle_expires_the_vmo_is_freed()
     {

@@ -9,6 +9,10 @@ namespace VmoCluster.Client;
 internal sealed class Confirmations(CallLoop calls)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMilliseconds(Limits.ConfirmWithinMs / 2);
+
+    // The registry gives the time anew to a VMO that comes back after an outage: whoever still tries then is in time.
+    private const int TriesMost = 20;
+
     private readonly Lock _gate = new();
     private readonly HashSet<Task> _running = [];
 
@@ -48,17 +52,26 @@ internal sealed class Confirmations(CallLoop calls)
 
     private async Task RunAsync(VmoHandle handle, Caller caller)
     {
-        try
+        for (var tries = 0; tries < TriesMost; tries++)
         {
-            await calls.RunAsync(
-                CallKind.Confirm, handle.Koid, handle.Secret, caller, Deadline, calls.Options.AttemptTimeout,
-                (head, cancellation) => calls.Transport.CallAsync(handle.Koid, new ConfirmCall(head), cancellation),
-                static reply => reply.Outcome,
-                CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (Exception refused) when (refused is VmoException or ObjectDisposedException)
-        {
-            // Closed meanwhile, or out of reach for half a minute: the handle's next use tells its holder.
+            try
+            {
+                await calls.RunAsync(
+                    CallKind.Confirm, handle.Koid, handle.Secret, caller, Deadline, calls.Options.AttemptTimeout,
+                    (head, cancellation) => calls.Transport.CallAsync(handle.Koid, new ConfirmCall(head), cancellation),
+                    static reply => reply.Outcome,
+                    CancellationToken.None).ConfigureAwait(false);
+                return;
+            }
+            catch (VmoException unheard) when (unheard.IsRetryable || unheard.Status == VmoStatus.TimedOut)
+            {
+                // Out of reach for half a minute.
+            }
+            catch (Exception refused) when (refused is VmoException or ObjectDisposedException)
+            {
+                // Closed meanwhile, or this client is.
+                return;
+            }
         }
     }
 }

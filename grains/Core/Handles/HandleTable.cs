@@ -62,6 +62,13 @@ public sealed class HandleTable
         }
     }
 
+    /// <summary>Gives the receivers of unconfirmed handles until then, if that is later. In memory only.</summary>
+    public void AwaitReceivers(long untilMs)
+    {
+        foreach (var entry in _entries.Values.Where(entry => !entry.IsClosed && entry.ConfirmByMs != 0 && entry.ConfirmByMs < untilMs).ToList())
+            _entries[entry.Number] = entry with { ConfirmByMs = untilMs };
+    }
+
     /// <summary>Ends a handle. Returns every entry that changed: those still there closed, those gone as null.</summary>
     public Dictionary<uint, HandleEntry?> Close(uint number)
     {

@@ -34,6 +34,9 @@ public sealed class VmoMachine
     private bool _isUnlinking;
     private long _unlinkAgainMs;
 
+    // Acquired, and no step taken yet.
+    private bool _isAcquired;
+
     private VmoMachine(MachineState state, bool isNoted)
     {
         _state = state;
@@ -126,7 +129,7 @@ public sealed class VmoMachine
     /// <param name="previous">Who owned it before.</param>
     /// <param name="memory">What the silo's VMOs share.</param>
     public static VmoMachine Acquired(StoredHash record, LayerId top, StoredHash layer, Owner owner, Owner previous, SiloMemory memory) =>
-        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, previous, memory.Budget), owner, memory), isNoted: false);
+        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, previous, memory.Budget), owner, memory), isNoted: false) { _isAcquired = true };
 
     /// <summary>The layer that follows a frozen one, by its head; null: it is the top.</summary>
     public static LayerId? NextOf(LayerId layer, StoredHash head)
@@ -166,15 +169,25 @@ public sealed class VmoMachine
     {
         if (_state.IsEnded || _state.Record.Meta.IsAlias)
             return null;
-        _state.Now = now;
+        At(now);
         return _reads.TryNow(reads);
+    }
+
+    // Those who were told of a handle have the whole time to be heard of anew: before this owner there may have been nobody to hear them.
+    private void At(Instant now)
+    {
+        _state.Now = now;
+        if (_isAcquired)
+            _state.Record.Handles.AwaitReceivers(now.UnixMs + Limits.ConfirmWithinMs);
+        _isAcquired = false;
     }
 
     /// <summary>One step. The effects are to be executed in order.</summary>
     public List<VmoEffect> Step(VmoInput input, Instant now)
     {
         var effects = new List<VmoEffect>();
-        (_state.Effects, _state.Now) = (effects, now);
+        _state.Effects = effects;
+        At(now);
         if (_state.IsEnded)
         {
             RefuseEnded(input);
@@ -197,7 +210,8 @@ public sealed class VmoMachine
     public List<VmoEffect> End(Outcome outcome, Instant now)
     {
         var effects = new List<VmoEffect>();
-        (_state.Effects, _state.Now) = (effects, now);
+        _state.Effects = effects;
+        At(now);
         _state.IsEnded = true;
         EndAll(outcome);
         _state.Layer.Map.Clear();

@@ -23,7 +23,7 @@ internal sealed record ChaosOptions
 
     /// <summary>
     /// Whether what was acknowledged may be lost by Redis itself, which then stands as it was some seconds before. No order of calls explains that; what is judged is that
-    /// nothing is torn, no call finds damage, the store is whole and without blobs that nobody frees, and what is charged is what is stored.
+    /// nothing is torn, no call finds damage, the store is whole, and what is charged is what is stored.
     /// </summary>
     public bool MayLose { get; init; }
 

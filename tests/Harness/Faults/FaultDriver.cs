@@ -16,6 +16,9 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     private readonly long _began = Stopwatch.GetTimestamp();
     private readonly Lock _lock = new();
 
+    // The last fault of Redis that has begun.
+    private Task _ofRedis = Task.CompletedTask;
+
     // Silos that a fault of ours has ended, or is ending: it starts them again itself.
     private readonly HashSet<SiloProcess> _ended = [];
     private int _done;
@@ -114,14 +117,14 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
             await (fault.Kind switch
             {
                 FaultKind.Kill => KillAsync(lab.Cluster.Silos[fault.Target], fault, cancel),
-                FaultKind.Pause => DuringAsync(fault, lab.Cluster.Silos[fault.Target].Pause, lab.Cluster.Silos[fault.Target].Resume, cancel),
+                FaultKind.Pause => PauseAsync(lab.Cluster.Silos[fault.Target], fault, cancel),
                 FaultKind.Partition => DuringAsync(fault, () => lab.CutFromRedis(fault.Target), () => lab.Heal(fault.Target), cancel),
                 FaultKind.OneWayPartition => DuringAsync(fault, () => lab.CutFromSilos(fault.Target, isOneWay: true), () => lab.Heal(fault.Target), cancel),
                 FaultKind.Delay => DuringAsync(fault, () => lab.DelayRedis(fault.Target, Delay, fault.Seed), () => lab.Heal(fault.Target), cancel),
-                FaultKind.RedisKill => KillRedisAsync(fault, isTruncated: false, cancel),
-                FaultKind.RedisPause => PauseRedisAsync(fault, cancel),
-                FaultKind.FailOver => FailOverAsync(),
-                FaultKind.Truncate => KillRedisAsync(fault, isTruncated: true, cancel),
+                FaultKind.RedisKill => InTurnAsync(() => KillRedisAsync(fault, isTruncated: false, cancel)),
+                FaultKind.RedisPause => InTurnAsync(() => PauseRedisAsync(fault, cancel)),
+                FaultKind.FailOver => InTurnAsync(FailOverAsync),
+                FaultKind.Truncate => InTurnAsync(() => KillRedisAsync(fault, isTruncated: true, cancel)),
                 FaultKind.RollingRestart => RollAsync(),
                 _ => throw new UnreachableException(),
             });
@@ -140,6 +143,34 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         begin();
         await SleptAsync(fault.Duration, cancel);
         end();
+    }
+
+    // One that has ended by itself, and is not back yet, cannot stand still.
+    private static async Task PauseAsync(SiloProcess silo, Fault fault, CancellationToken cancel)
+    {
+        while (silo.HasExited && await SleptAsync(TimeSpan.FromMilliseconds(100), cancel))
+        {
+        }
+
+        if (!silo.HasExited)
+            await DuringAsync(fault, silo.Pause, silo.Resume, cancel);
+    }
+
+    // A restarted Redis reads its whole log before it answers, and that may take longer than the next fault is away.
+    private async Task InTurnAsync(Func<Task> fault)
+    {
+        var (mine, before) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), Task.CompletedTask);
+        lock (_lock)
+            (before, _ofRedis) = (_ofRedis, mine.Task);
+        await before;
+        try
+        {
+            await fault();
+        }
+        finally
+        {
+            mine.SetResult();
+        }
     }
 
     private Task KillAsync(SiloProcess silo, Fault fault, CancellationToken cancel) => RestartAsync(silo, async () =>

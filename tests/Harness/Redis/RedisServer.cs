@@ -114,12 +114,13 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>SIGCONT.</summary>
     public void Resume() => Signals.Send(ProcessId, Signals.Continue);
 
-    /// <summary>From now on it follows another, and refuses writes.</summary>
+    /// <summary>From now on it follows another, and refuses writes; unless Sentinels make it the primary meanwhile.</summary>
     public async Task FollowAsync(RedisServer primary)
     {
         var port = primary.Port.ToString(CultureInfo.InvariantCulture);
         Expect("+OK", await CommandAsync("REPLICAOF", primary.Address.ToString(), port));
-        await WaitForAsync("its primary's data", reply => reply.Contains("master_link_status:up", StringComparison.Ordinal), "INFO", "replication");
+        await WaitForAsync(
+            "its primary's data", reply => reply.Contains("master_link_status:up", StringComparison.Ordinal) || reply.Contains("role:master", StringComparison.Ordinal), "INFO", "replication");
     }
 
     /// <summary>From now on it follows nobody, and takes writes.</summary>

@@ -76,6 +76,14 @@ public abstract class CrashConformance(ICrashingStore process) : IAsyncLifetime
                     seq = settled.Seq - 1;
                 }
 
+                if (outcome == CommitOutcome.Refused)
+                {
+                    // The kill is known already: nothing is said any more to what answers.
+                    if (Volatile.Read(ref isKilled))
+                        return;
+                    continue;
+                }
+
                 if (outcome == CommitOutcome.Applied)
                 {
                     acknowledged[writer] = ++value;
