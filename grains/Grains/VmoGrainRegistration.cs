@@ -24,7 +24,7 @@ public static class VmoGrainRegistration
         services.AddSingleton<GrantHolders>();
         services.AddSingleton<Kin>();
         services.AddSingleton<KoidSource>();
-        services.AddSingleton<IStoreMemory, StoreMemory>();
+        services.AddSingleton<IStoreHoldings, StoreHoldings>();
         services.AddSingleton(provider => new CallBudget(options.CallsMax, options.CallBytesMax, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new StoreRooms(new(options.StoreCallsMax, options.StoreBytesMax), new(options.StoreCallsMax, options.StoreBytesMax)));
         services.AddSingleton<GrainTelemetry>();

@@ -37,18 +37,18 @@ public sealed class StoreConditionTests
     public async Task With_another_history_all_that_is_in_memory_is_forgotten_before_anything_is_asked_of_the_store_again()
     {
         var (silo, _) = await OwningAsync();
-        Assert.Equal((0, 0L), (silo.Memory.Forgotten, _store.Adopted));
+        Assert.Equal((0, 0L), (silo.Holdings.Forgotten, _store.Adopted));
         _store.Condition = new(null, 1);
         _store.Before = call =>
         {
             if (call == "open")
-                Assert.Equal((1, 0L), (silo.Memory.Forgotten, _store.Adopted));
+                Assert.Equal((1, 0L), (silo.Holdings.Forgotten, _store.Adopted));
         };
 
         await silo.RenewAsync();
-        Assert.Equal((1, 1L), (silo.Memory.Forgotten, _store.Adopted));
+        Assert.Equal((1, 1L), (silo.Holdings.Forgotten, _store.Adopted));
         await silo.RenewAsync();
-        Assert.Equal(1, silo.Memory.Forgotten);
+        Assert.Equal(1, silo.Holdings.Forgotten);
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class StoreConditionTests
         await silo.RenewAsync();
         await silo.RenewAsync();
         Assert.True(silo.IsValid);
-        Assert.Equal((1, 1L), (silo.Memory.Forgotten, _store.Adopted));
+        Assert.Equal((1, 1L), (silo.Holdings.Forgotten, _store.Adopted));
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class StoreConditionTests
         Assert.True(activation.HasGivenUp);
         await silo.RenewAsync();
         Assert.True(silo.IsValid);
-        Assert.Equal(1, silo.Memory.Forgotten);
+        Assert.Equal(1, silo.Holdings.Forgotten);
     }
 
     [Fact]

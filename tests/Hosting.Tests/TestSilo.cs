@@ -14,7 +14,7 @@ internal sealed class TestSilo
     {
         Session = new(Clock);
         Ownership = new(store, store, Session, new(store, Clock), Clock, NullLogger<SiloOwnership>.Instance);
-        Keeper = new(store, Session, duty?.Invoke(Ownership) ?? Ownership, Memory, new("test", isStoreOurs), Clock, NullLogger<SessionKeeper>.Instance);
+        Keeper = new(store, Session, duty?.Invoke(Ownership) ?? Ownership, Holdings, new("test", isStoreOurs), Clock, NullLogger<SessionKeeper>.Instance);
         Serving = new(Session, SiloAddress.New(IPAddress.Loopback, 1, 1));
         Watch = new(store, Session, Serving, Clock, NullLogger<SessionWatch>.Instance);
     }
@@ -25,7 +25,7 @@ internal sealed class TestSilo
 
     public SiloOwnership Ownership { get; }
 
-    public CountedMemory Memory { get; } = new();
+    public CountedHoldings Holdings { get; } = new();
 
     public SessionKeeper Keeper { get; }
 
@@ -50,7 +50,7 @@ internal sealed class TestSilo
 }
 
 /// <summary>Counts how often all was forgotten.</summary>
-internal sealed class CountedMemory : IStoreMemory
+internal sealed class CountedHoldings : IStoreHoldings
 {
     public int Forgotten { get; private set; }
 

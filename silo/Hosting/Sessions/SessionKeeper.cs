@@ -24,7 +24,7 @@ namespace VmoCluster.Hosting.Sessions;
 /// </para>
 /// </summary>
 internal sealed partial class SessionKeeper(
-    ISessionStore store, SiloSession session, ILetterDuty duty, IStoreMemory memory, SessionKeeperOptions options, TimeProvider time, ILogger<SessionKeeper> logger)
+    ISessionStore store, SiloSession session, ILetterDuty duty, IStoreHoldings holdings, SessionKeeperOptions options, TimeProvider time, ILogger<SessionKeeper> logger)
     : IHostedService, IDisposable
 {
     private static readonly TimeSpan Renew = TimeSpan.FromMilliseconds(Limits.SessionRenewMs);
@@ -181,7 +181,7 @@ internal sealed partial class SessionKeeper(
 
         if (_isSetBack || lineage != _lineage)
         {
-            memory.Forget();
+            holdings.Forget();
             (_isSetBack, _lineage) = (false, lineage);
         }
 

@@ -4,7 +4,7 @@ using VmoCluster.Core.Store;
 namespace VmoCluster.Grains.Tests;
 
 /// <summary>What a silo shares among its VMOs of a store that has lost its latest past: none of it is used again.</summary>
-public class StoreMemoryTests
+public class StoreHoldingsTests
 {
     private static readonly LayerId Layer = new(new(7), 1);
 

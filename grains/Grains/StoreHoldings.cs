@@ -3,7 +3,7 @@ using VmoCluster.Core.Store;
 namespace VmoCluster.Grains;
 
 /// <summary>Pages by the blob they stand in, maps of frozen layers, and numbers that nobody has had. Grants end with the session they were given to.</summary>
-public sealed class StoreMemory(PageCache pages, FrozenMaps frozen, KoidSource koids) : IStoreMemory
+public sealed class StoreHoldings(PageCache pages, FrozenMaps frozen, KoidSource koids) : IStoreHoldings
 {
     /// <inheritdoc/>
     public void Forget()
