@@ -16,8 +16,9 @@ internal sealed class StoreWatch : IAsyncDisposable
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan IntervalInTrouble = TimeSpan.FromMilliseconds(250);
 
-    // As long as a call may wait for Redis itself.
+    // As long as a call may wait for Redis itself; and where it is known why not, no longer than keeps those from spinning who ask again at once.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
 
     private readonly StoreConnection _control;
     private readonly RedisStoreOptions _options;
@@ -232,7 +233,7 @@ internal sealed class StoreWatch : IAsyncDisposable
 
     private async ValueTask<string?> WaitAsync()
     {
-        var patience = Task.Delay(Patience, _time, _stopped);
+        var patience = Task.Delay(_condition.Refusal is null ? Patience : Rest, _time, _stopped);
         while (true)
         {
             var changed = Volatile.Read(ref _changed).Task;
