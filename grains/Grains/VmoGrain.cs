@@ -352,13 +352,27 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     {
         if (_shell is { IsValid: true })
             return Task.FromResult(Outcome.Ok);
-        return _opening is { IsCompleted: false } ? _opening : _opening = OpenOnceAsync();
+        return _opening is { IsCompleted: false } ? _opening : _opening = OpenHereAsync();
+    }
+
+    // An activation that owns nothing, on a silo that can own nothing: it goes where it can. To end it would not be enough. Others remember
+    // where it was, and a call that comes finds it made anew right here.
+    private async Task<Outcome> OpenHereAsync()
+    {
+        var outcome = await OpenOnceAsync();
+        if (!outcome.IsOk && _services.Moves.TryBegin())
+            this.MigrateOnIdle();
+        return outcome;
     }
 
     private async Task<Outcome> OpenOnceAsync()
     {
         if (_shell is { } stale)
-            EndShell(stale, "the silo's session is not valid", release: false);
+        {
+            _shell = null;
+            _ = LetGoAsync(stale, "the silo's session is not valid", release: false);
+        }
+
         try
         {
             var giveUps = Volatile.Read(ref _giveUps);

@@ -27,6 +27,7 @@ public static class VmoGrainRegistration
         services.AddSingleton<IStoreHoldings, StoreHoldings>();
         services.AddSingleton(provider => new CallBudget(options.CallsMax, options.CallBytesMax, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new StoreRooms(new(options.StoreCallsMax, options.StoreBytesMax), new(options.StoreCallsMax, options.StoreBytesMax)));
+        services.AddSingleton<Moves>();
         services.AddSingleton<GrainTelemetry>();
         services.AddSingleton<VmoGrainServices>();
         services.AddPlacementFilter<OnServingSilosStrategy, OnServingSilosDirector>(ServiceLifetime.Singleton);

@@ -2,13 +2,14 @@ using Microsoft.Extensions.Logging;
 using VmoCluster.Core.Live;
 using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
+using VmoCluster.Grains.Serving;
 
 namespace VmoCluster.Grains;
 
 /// <summary>What the VMO grains of a silo share.</summary>
 public sealed class VmoGrainServices(
     IPageStore store, ISessionStore sessions, ISiloSession session, IOwnership ownership, PageCache cache, MapBudget maps, FrozenMaps frozen, HeldGrants held, LiveViews live, GrantHolders holders, Kin kin, KoidSource koids,
-    GrainTelemetry telemetry, CallBudget calls, StoreRooms rooms, TimeProvider time, ILoggerFactory loggers)
+    GrainTelemetry telemetry, CallBudget calls, StoreRooms rooms, Moves moves, TimeProvider time, ILoggerFactory loggers)
 {
     public IPageStore Store { get; } = store;
     public ISessionStore Sessions { get; } = sessions;
@@ -26,6 +27,9 @@ public sealed class VmoGrainServices(
 
     /// <summary>What is on its way to the store.</summary>
     public StoreRooms Rooms { get; } = rooms;
+
+    /// <summary>The activations that leave for want of a store.</summary>
+    public Moves Moves { get; } = moves;
 
     /// <summary>What the machines share.</summary>
     public SiloMemory Memory { get; } = new(cache, maps, frozen, held);
