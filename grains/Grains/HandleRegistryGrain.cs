@@ -31,7 +31,7 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
         }
         catch (StoreException exception)
         {
-            return new() { Outcome = new(exception.Status, exception.Message, 200) };
+            return new() { Outcome = Refused(exception) };
         }
     }
 
@@ -57,7 +57,7 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
             }
             catch (StoreException exception)
             {
-                return VmoReply.Fail(exception.Status, exception.Message, 200);
+                return new() { Outcome = Refused(exception) };
             }
         }
 
@@ -80,7 +80,7 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
         }
         catch (StoreException exception)
         {
-            return new() { Outcome = new(exception.Status, exception.Message, 200) };
+            return new() { Outcome = Refused(exception) };
         }
     }
 
@@ -95,8 +95,16 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
         }
         catch (StoreException exception)
         {
-            return new() { Outcome = new(exception.Status, exception.Message, 200) };
+            return new() { Outcome = Refused(exception) };
         }
+    }
+
+    // A caller's shard stays the same: on a silo that alone has no store it would be refused for as long as that lasts.
+    private Outcome Refused(StoreException exception)
+    {
+        if (services.Moves.TryBegin())
+            this.MigrateOnIdle();
+        return new(exception.Status, exception.Message, 200);
     }
 
     private void Audit(string call, Koid koid, Caller? caller, VmoStatus status)

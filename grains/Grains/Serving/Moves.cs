@@ -12,7 +12,7 @@ public sealed class Moves(ISessionStore sessions, ISiloSession session, TimeProv
 
     private long _nextMs = long.MinValue;
 
-    /// <summary>Whether an activation that owns nothing had better be elsewhere, and may go now.</summary>
+    /// <summary>Whether an activation that can do nothing here had better be elsewhere, and may go now.</summary>
     public bool TryBegin()
     {
         if (sessions.Condition.IsReachable || session.IsValid(session.Id))
