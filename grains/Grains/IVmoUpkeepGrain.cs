@@ -13,17 +13,22 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
     [Alias("Wake")]
     ValueTask<bool> WakeAsync();
 
-    /// <summary>Another VMO of the family tells something. Ok when it is durable, or when the one told is gone and that is as good.</summary>
+    /// <summary>
+    /// Another VMO of the family tells something. Ok when it is durable, or when the one told is gone and that is as good. ShouldWait where the silos do not go
+    /// by the same lineage of the store: one of the two may know what is lost.
+    /// </summary>
     [Alias("Tell")]
-    ValueTask<Outcome> TellAsync(KinMessage message);
+    ValueTask<Outcome> TellAsync(KinMessage message, long lineage);
 
     /// <summary>A silo asks to hold what this VMO's own layers show in an extent.</summary>
     [Alias("Grant")]
     ValueTask<GrantReply> GrantAsync(GrantCall call, IGrantHolder holder);
 
-    /// <summary>A silo asks for a frozen layer to be pinned for children of a live descendant, and to hold the whole VMO.</summary>
+    /// <summary>
+    /// A silo asks for a frozen layer to be pinned for children of a live descendant, and to hold the whole VMO. ShouldWait as for <see cref="TellAsync"/>.
+    /// </summary>
     [Alias("Pin")]
-    ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder);
+    ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder, long lineage);
 
     /// <summary>A slice or reference of this VMO hands on a call.</summary>
     [Alias("Forward")]

@@ -6,7 +6,10 @@ namespace VmoCluster.Grains;
 public sealed class Kin(IGrainFactory grains)
 {
     /// <summary>Tells a VMO something. Ok when it is durable there, or when that VMO is gone and that is as good.</summary>
-    public ValueTask<Outcome> TellAsync(Koid target, KinMessage message) => Of(target).TellAsync(message);
+    /// <param name="target">Whom.</param>
+    /// <param name="message">What.</param>
+    /// <param name="lineage">The store's, as the one who tells knows it.</param>
+    public ValueTask<Outcome> TellAsync(Koid target, KinMessage message, long lineage) => Of(target).TellAsync(message, lineage);
 
     /// <summary>The VMO if it lives, else the nearest of its ancestors that does.</summary>
     public ValueTask<Koid> NearestLivingAsync(Koid target) => Of(target).NearestLivingAsync();

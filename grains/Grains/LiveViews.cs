@@ -65,9 +65,11 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
 
     private async Task<PinReply> PinAsync(Koid vmo, PinCall call)
     {
+        if (session.LineageOf(call.Session) is not { } lineage)
+            return new() { Outcome = new(VmoStatus.ShouldWait, "the silo has no session at present", 200) };
         try
         {
-            var reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).PinAsync(call, Self);
+            var reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).PinAsync(call, Self, lineage);
             return reply.Outcome.Status == VmoStatus.BadHandle ? new() { Outcome = new(VmoStatus.Io, $"VMO {vmo}, a live ancestor, is gone", 100) } : reply;
         }
         catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: not now.

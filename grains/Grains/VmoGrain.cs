@@ -97,11 +97,13 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     };
 
     /// <inheritdoc/>
-    public async ValueTask<Outcome> TellAsync(KinMessage message)
+    public async ValueTask<Outcome> TellAsync(KinMessage message, long lineage)
     {
         // A family may be a million VMOs. Whoever is not heard tells again, as if the message had been lost.
         if (_shell?.Machine.QueuedCount >= KinQueuedMost)
             return new(VmoStatus.ShouldWait, $"{KinQueuedMost} changes wait for the VMO", 100);
+        if (await OpenForKinAsync(lineage) is { IsOk: false } other)
+            return other;
         var reply = await AskAsync("kin", CallLoads.Uncounted, new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
             ticket => new KinInput(ticket, message), told => told.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
         if (!_isGone)
@@ -118,11 +120,13 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     /// <inheritdoc/>
-    public ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder)
+    public async ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder, long lineage)
     {
+        if (await OpenForKinAsync(lineage) is { IsOk: false } other)
+            return new() { Outcome = other };
         _services.Holders.Note(call.Session, holder);
-        return new(AskAsync("pin", CallLoads.Uncounted, new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
-            ticket => new PinInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp()));
+        return await AskAsync("pin", CallLoads.Uncounted, new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
+            ticket => new PinInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
     }
 
     /// <inheritdoc/>
@@ -363,6 +367,18 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         if (!outcome.IsOk && _services.Moves.TryBegin())
             this.MigrateOnIdle();
         return outcome;
+    }
+
+    // A silo that has not yet seen that the store has lost its latest past knows of it what is not so any more: it tells nobody who has, and is told nothing
+    // by him. Ok also where the VMO is gone.
+    private async Task<Outcome> OpenForKinAsync(long lineage)
+    {
+        var opened = await OpenAsync();
+        if (!_isGone && (!opened.IsOk || _shell is null))
+            return opened.IsOk ? new(VmoStatus.ShouldWait, "the VMO is moving; try again", 20) : opened;
+        return _services.Session.LineageOf(_shell?.Machine.Owner.Session ?? _services.Session.Id) == lineage
+            ? Outcome.Ok
+            : new(VmoStatus.ShouldWait, "the silos have not yet seen the same primary of the store", 100);
     }
 
     private async Task<Outcome> OpenOnceAsync()

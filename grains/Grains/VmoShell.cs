@@ -25,6 +25,10 @@ internal sealed class VmoShell : IDisposable
 
     // Notes and their clearing reach the store in the order they were asked for.
     private Task _notes = Task.CompletedTask;
+
+    // What is to be stepped, and whether a step is under way.
+    private readonly Queue<VmoInput> _inputs = [];
+    private bool _isFed;
     private int _queuedTold;
     private long _keptTold;
 
@@ -85,8 +89,21 @@ internal sealed class VmoShell : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _end.Dispose();
 
+    // A step is never taken within another: what is done at once waits until the effects before it have been carried out, too.
     private void Feed(VmoInput input)
     {
+        _inputs.Enqueue(input);
+        if (_isFed)
+            return;
+        _isFed = true;
+        while (_inputs.TryDequeue(out var next))
+            Step(next);
+        _isFed = false;
+    }
+
+    private void Step(VmoInput input)
+    {
+        EndWithSession();
         if (_stopped.IsCancellationRequested && input is not (ReadInput or ReadPieceInput or WriteInput or WritePieceInput or CallInput))
             return;
         try
@@ -202,6 +219,13 @@ internal sealed class VmoShell : IDisposable
     {
         ticket.Fail(new(VmoStatus.Io, "the silo's session is not valid at present; try again", 100));
         _ended("the silo's session is not valid", false);
+    }
+
+    // What was learned under a session that is over may be of a past that the store has lost: no step rests on it, and on what is learned now, both.
+    private void EndWithSession()
+    {
+        if (_machine.Owner.Session != _services.Session.Id)
+            _ended("the silo's session is another", false);
     }
 
     private async Task LoadAsync(LoadLeaves load)
@@ -341,7 +365,9 @@ internal sealed class VmoShell : IDisposable
         Outcome outcome;
         try
         {
-            outcome = await _services.Kin.TellAsync(tell.Target, tell.Message);
+            outcome = _services.Session.LineageOf(_machine.Owner.Session) is { } lineage
+                ? await _services.Kin.TellAsync(tell.Target, tell.Message, lineage)
+                : new(VmoStatus.Io, "the silo's session is not valid at present", 200);
         }
         catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: tell again.
         {
@@ -418,6 +444,7 @@ internal sealed class VmoShell : IDisposable
         activity?.SetTag("vmo.outcome", GrainTelemetry.NameOf(outcome)).Dispose();
         // What the machine begins now is for others.
         Activity.Current = null;
+        EndWithSession();
         // The machine leaves the gates when it learns the outcome. If it has ended meanwhile, that is left to us; and if nobody knows the outcome,
         // to the end of this silo's session, which every recall waits for.
         if (_stopped.IsCancellationRequested && outcome != CommitOutcome.Unknown)

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.IO.Hashing;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 using VmoCluster.Core.Store;
@@ -30,7 +32,7 @@ internal sealed class StoreWatch : IAsyncDisposable
     private readonly Task _loop;
     private volatile bool _isNearlyFull;
     private volatile bool _hasReplicas;
-    private volatile StoreCondition _condition = StoreCondition.Calm;
+    private volatile StoreCondition _condition;
     private volatile StoreSighting _seen;
 
     // Reasons to doubt that the primaries have the past they had; how many of them a look has met; and which lineage the silo goes by, -1 where nobody says.
@@ -49,6 +51,7 @@ internal sealed class StoreWatch : IAsyncDisposable
         (_control, _options, _keys, _seen, _histories, _time, _log) = (control, options, keys, seen, first.Histories, time, log);
         _stopped = _stop.Token;
         Apply(first);
+        _condition = new(null, LineageOf(_histories));
         _loop = RunAsync(new PeriodicTimer(Interval, time));
     }
 
@@ -77,8 +80,8 @@ internal sealed class StoreWatch : IAsyncDisposable
         : null;
 
     /// <summary>
-    /// Null as soon as the store may be used; why not, where it still may not after a while. Never an answer at once but the good one: who is refused
-    /// may ask again in the same breath.
+    /// Null as soon as the store may be used; why not, where it still may not after a while, or where the silo goes by another lineage then: who asked
+    /// knew what may be lost. Never an answer at once but the good one: who is refused may ask again in the same breath.
     /// </summary>
     public ValueTask<string?> RefusalAsync() => Refusal is null ? default : WaitAsync();
 
@@ -201,14 +204,13 @@ internal sealed class StoreWatch : IAsyncDisposable
 
         if (_condition.Refusal is not null)
             PageStoreLog.OursAgain(_log, _seen.Id);
-        var lineage = _condition.Lineage;
         if (HasOtherHistory(health.Histories))
         {
             PageStoreLog.OtherHistory(_log, string.Join(", ", _histories), string.Join(", ", health.Histories));
-            (_histories, lineage) = (health.Histories, lineage + 1);
+            _histories = health.Histories;
         }
 
-        Move(new(null, lineage));
+        Move(new(null, LineageOf(_histories)));
         return true;
     }
 
@@ -231,14 +233,19 @@ internal sealed class StoreWatch : IAsyncDisposable
     private bool HasOtherHistory(IReadOnlySet<string> histories) =>
         histories.Count > 0 && (_control.IsCluster ? !histories.IsSubsetOf(_histories) : !histories.SetEquals(_histories));
 
+    // The sign bit is nobody's.
+    private static long LineageOf(IEnumerable<string> histories) =>
+        (long)(XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(string.Join(' ', histories.Order(StringComparer.Ordinal)))) & long.MaxValue);
+
     private async ValueTask<string?> WaitAsync()
     {
+        var began = Volatile.Read(ref _adopted);
         var patience = Task.Delay(_condition.Refusal is null ? Patience : Rest, _time, _stopped);
         while (true)
         {
             var changed = Volatile.Read(ref _changed).Task;
             if (Refusal is not { } refusal)
-                return null;
+                return Volatile.Read(ref _adopted) == began ? null : "another primary answers, or the same restarted: what was to be done rests on what may be lost";
             if (await Task.WhenAny(changed, patience) == patience)
                 return refusal;
         }

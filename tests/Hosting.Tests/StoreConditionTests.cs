@@ -17,9 +17,12 @@ public sealed class StoreConditionTests
         var (silo, activation) = await OwningAsync();
         var (first, before) = (silo.Session.Id, _store.Owners[Vmo]);
         _store.Condition = new(null, 1);
+        // What it knows is of the former still.
+        Assert.Equal(0, silo.Session.LineageOf(first));
 
         await silo.RenewAsync();
         Assert.False(silo.Session.IsValid(first));
+        Assert.Equal(((long?)null, (long?)1), (silo.Session.LineageOf(first), silo.Session.LineageOf(silo.Session.Id)));
         Assert.True(activation.HasGivenUp);
         Assert.True(_store.Sessions[first].IsDead);
         Assert.True(silo.IsValid);

@@ -8,6 +8,9 @@ public interface ISiloSession
 
     /// <summary>Whether the lease of this session still runs, by the silo's own monotonic clock. False once the session was lost or replaced.</summary>
     bool IsValid(ulong session);
+
+    /// <summary>The lineage of the store (<see cref="StoreCondition"/>) that what is known under this session rests on; null when it is not valid.</summary>
+    long? LineageOf(ulong session);
 }
 
 /// <summary>What came of asking for a VMO.</summary>

@@ -188,7 +188,7 @@ internal sealed partial class SessionKeeper(
         // When this is not answered, the id may stand in the store; nobody uses it, and the watchers mark it dead in time.
         await store.OpenSessionAsync(id, options.Description, cancellation);
         (_id, _counter, _acked, _isUnsure) = (id, 1, 0, false);
-        session.Begin(id, sentAt);
+        session.Begin(id, sentAt, lineage);
         store.Adopt(lineage);
         LogOpened(id);
     }

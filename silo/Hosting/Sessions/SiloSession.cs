@@ -30,10 +30,15 @@ public sealed class SiloSession(TimeProvider time) : ISiloSession
     public bool IsValid(ulong session) =>
         _term is { } term && term.Session == session && time.GetTimestamp() < Volatile.Read(ref term.Until);
 
+    /// <inheritdoc/>
+    public long? LineageOf(ulong session) =>
+        _term is { } term && term.Session == session && time.GetTimestamp() < Volatile.Read(ref term.Until) ? term.Lineage : null;
+
     /// <summary>Begins a session's lease.</summary>
     /// <param name="session">Not 0, not used before.</param>
     /// <param name="sentAt">This silo's clock before the opening was sent.</param>
-    internal void Begin(ulong session, long sentAt) => _term = new(session) { Until = After(sentAt) };
+    /// <param name="lineage">The store's, before it was sent.</param>
+    internal void Begin(ulong session, long sentAt, long lineage) => _term = new(session, lineage) { Until = After(sentAt) };
 
     /// <summary>Lets the present lease grow: the renewal sent at that time was acknowledged, and its letters are done.</summary>
     internal void Extend(long sentAt)
@@ -65,9 +70,10 @@ public sealed class SiloSession(TimeProvider time) : ISiloSession
 
     private long After(long sentAt) => sentAt + (long)(Lease.TotalSeconds * time.TimestampFrequency);
 
-    private sealed class Term(ulong session)
+    private sealed class Term(ulong session, long lineage)
     {
         public readonly ulong Session = session;
+        public readonly long Lineage = lineage;
 
         // In the clock's ticks. Written by the keeper only.
         public long Until;
