@@ -1,4 +1,5 @@
 using CsCheck;
+using VmoCluster.Core.Record;
 using VmoCluster.Core.Tests.Sim;
 using VmoCluster.Messages;
 
@@ -58,6 +59,38 @@ public class FamilyBooksTests
         Assert.Equal(stored, books.ChargedTo(last.Koid));
         Assert.Equal(stored, books.FreedWith(last.Koid));
     }
+
+    // What it was going to look through it had pinned, and whoever asked what came of the pin was told to wait for as long as it died: nobody paid for its share.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Of_one_that_is_closed_while_it_takes_in_what_a_closed_parent_held_no_pin_stays(int seed)
+    {
+        for (var steps = 0; steps < 80; steps++)
+        {
+            var family = new SimFamily(seed);
+            var root = family.CreateRoot(64 * Page);
+            Assert.Equal(Outcome.Ok, family.Write(root, 0, Filled(8)));
+            var middle = Snapshot(family, root);
+            Assert.Equal(Outcome.Ok, family.Write(middle, 20 * Page, Filled(4)));
+            var closed = Snapshot(family, middle);
+            Assert.Equal(Outcome.Ok, family.Write(closed, 40 * Page, Filled(2)));
+            // Two that look through it, so that nobody takes in what it holds itself.
+            Snapshot(family, closed);
+            Assert.Equal(Outcome.Ok, family.Write(closed, 50 * Page, Filled(3)));
+            Snapshot(family, closed);
+            Assert.Equal(Outcome.Ok, family.Close(middle));
+            family.RunSome(steps);
+            Assert.Equal(Outcome.Ok, family.Close(closed));
+            family.Settle();
+            CheckSum(family);
+            Assert.All(family.Store.Koids, koid => Assert.Empty(VmoRecord.Decode(family.Store.LoadRecord(koid)).Pins.Entries));
+        }
+    }
+
+    private static VmoHandle Snapshot(SimFamily family, VmoHandle parent) =>
+        family.Clone(parent, 1, new CloneSpec { Kind = VmoKind.Snapshot, Size = 64 * Page }).Handles[0];
 
     private static void Run(Act[] acts, int seed)
     {

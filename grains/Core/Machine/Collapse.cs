@@ -63,6 +63,9 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
             return false;
         if (chain.Find(number => _stack[number].HasFolded) is > 0 and var holder)
             Load(holder, RemoveFolded);
+        // What was being taken in stays as it is: whoever pinned a layer for it asks how far it has come (Claim).
+        else if (_absorbed is null && IsAbsorbing)
+            Load(LayerId.AbsorbedNumber, Absorbed);
         else
             _isResting = true;
         return _isResting;
@@ -128,7 +131,7 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
     {
         if (_absorbed is null && IsAbsorbing)
         {
-            Load(LayerId.AbsorbedNumber, absorbed => (_isBusy, _absorbed) = (false, absorbed));
+            Load(LayerId.AbsorbedNumber, Absorbed);
             return true;
         }
 
@@ -142,6 +145,8 @@ internal sealed class Collapse(MachineState state, ChangeQueue queue)
             Absorb(next, own, isLeft);
         return true;
     }
+
+    private void Absorbed(LayerSummary now) => (_isBusy, _absorbed) = (false, now);
 
     private void Absorb(LayerId layer, ulong own, bool isLeft)
     {
