@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
 using VmoCluster.Core.Live;
-using VmoCluster.Core.Store;
 
 namespace VmoCluster.Grains.Tests.Bounds;
 
@@ -25,7 +24,7 @@ public sealed class GrantHoldersTests
         holders.Note(2 + Known, answering);
         Assert.True((await holders.RecallAsync(Vmo, [2, 1 + Known, 2 + Known], null)).IsOk);
         Assert.Equal(3, answering.Recalled);
-        Assert.Equal([2, 1 + Known], store.Letters.Order());
+        Assert.Equal([2, 1 + Known], store.Letters.Order().ToArray());
     }
 
     [Fact]

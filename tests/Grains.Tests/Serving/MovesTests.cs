@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Time.Testing;
-using VmoCluster.Core.Store;
 using VmoCluster.Grains.Serving;
 
 namespace VmoCluster.Grains.Tests.Serving;
