@@ -20,12 +20,14 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
         var outcome = VmoCreation.Check(create);
         if (!outcome.IsOk)
             return new() { Outcome = outcome };
+        if (Lineage is not { } lineage)
+            return new() { Outcome = NoSession() };
         try
         {
             var koid = await services.Koids.TakeAsync(cancellation);
             if (!create.Head.Request.IsNone)
                 koid = await services.Store.BindRequestAsync(create.Head.Request, koid, cancellation);
-            var reply = await GrainFactory.GetGrain<IVmoGrain>(Placement.VmoKey(koid)).CreateAsync(create, cancellation);
+            var reply = await GrainFactory.GetGrain<IVmoGrain>(Placement.VmoKey(koid)).CreateAsync(create with { Lineage = lineage }, cancellation);
             Audit("create", koid, create.Head.Caller, reply.Outcome.Status);
             return reply;
         }
@@ -50,10 +52,12 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
 
         if (call is CloneCall clone)
         {
+            if (Lineage is not { } lineage)
+                return new() { Outcome = NoSession() };
             try
             {
                 // A repeat takes koids in vain: the VMO remembers those of the first time.
-                call = clone with { First = await services.Koids.TakeRowAsync(Math.Clamp(clone.Count, 1, Limits.CloneCountMax), cancellation) };
+                call = clone with { First = await services.Koids.TakeRowAsync(Math.Clamp(clone.Count, 1, Limits.CloneCountMax), cancellation), Lineage = lineage };
             }
             catch (StoreException exception)
             {
@@ -99,12 +103,30 @@ public sealed class HandleRegistryGrain(VmoGrainServices services) : Grain, IHan
         }
     }
 
-    // A caller's shard stays the same: on a silo that alone has no store it would be refused for as long as that lasts.
+    // Read before koids are taken: they are of this lineage, or of a later one, and then the VMO refuses them.
+    private long? Lineage => services.Session.LineageOf(services.Session.Id);
+
+    private Outcome NoSession()
+    {
+        Move();
+        return services.Sessions.Condition is { Refusal: { } refusal }
+            ? new(VmoStatus.Io, refusal, 200)
+            : services.Sessions.Condition.IsReachable
+                ? new(VmoStatus.ShouldWait, "the silo has no session at present", 200)
+                : new(VmoStatus.Io, "the store does not answer, or takes no writes, and this silo's lease is over until it does", 200);
+    }
+
     private Outcome Refused(StoreException exception)
+    {
+        Move();
+        return new(exception.Status, exception.Message, 200);
+    }
+
+    // A caller's shard stays the same: on a silo that alone has no store it would be refused for as long as that lasts.
+    private void Move()
     {
         if (services.Moves.TryBegin())
             this.MigrateOnIdle();
-        return new(exception.Status, exception.Message, 200);
     }
 
     private void Audit(string call, Koid koid, Caller? caller, VmoStatus status)

@@ -102,11 +102,9 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         // A family may be a million VMOs. Whoever is not heard tells again, as if the message had been lost.
         if (_shell?.Machine.QueuedCount >= KinQueuedMost)
             return new(VmoStatus.ShouldWait, $"{KinQueuedMost} changes wait for the VMO", 100);
-        if (await OpenForKinAsync(lineage) is { IsOk: false } other)
-            return other;
         var reply = await AskAsync("kin", CallLoads.Uncounted, new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
-            ticket => new KinInput(ticket, message), told => told.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
-        if (!_isGone)
+            ticket => new KinInput(ticket, message), told => told.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp(), lineage);
+        if (!_isGone || !GoesBy(lineage))
             return reply.Outcome;
         return message.IsToldWhenGone ? Outcome.Ok : new(VmoStatus.NotFound, "the VMO is gone");
     }
@@ -120,13 +118,11 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     /// <inheritdoc/>
-    public async ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder, long lineage)
+    public ValueTask<PinReply> PinAsync(PinCall call, IGrantHolder holder, long lineage)
     {
-        if (await OpenForKinAsync(lineage) is { IsOk: false } other)
-            return new() { Outcome = other };
         _services.Holders.Note(call.Session, holder);
-        return await AskAsync("pin", CallLoads.Uncounted, new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
-            ticket => new PinInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp());
+        return new(AskAsync("pin", CallLoads.Uncounted, new PendingReply<PinReply>(outcome => new() { Outcome = outcome }),
+            ticket => new PinInput(ticket, call), reply => reply.Outcome.Status, RequestId.None, Stopwatch.GetTimestamp(), lineage));
     }
 
     /// <inheritdoc/>
@@ -219,7 +215,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
 
     private ValueTask<VmoReply> AskAsync(VmoCall call, string? name = null) =>
         new(AskAsync(name ?? CallNames.Of(call), CallLoads.Of(call), new PendingReply<VmoReply>(outcome => new() { Outcome = outcome }),
-            ticket => new CallInput(ticket, call), reply => reply.Outcome.Status, call.Head.Request, Stopwatch.GetTimestamp()));
+            ticket => new CallInput(ticket, call), reply => reply.Outcome.Status, call.Head.Request, Stopwatch.GetTimestamp(), (call as CloneCall)?.Lineage));
 
     /// <inheritdoc/>
     public async ValueTask<CreateReply> CreateAsync(CreateCall create, CancellationToken cancellation)
@@ -261,10 +257,10 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
 
     // What the silo has too much of is refused here, before anything is opened or loaded for it.
     private async Task<T> AskAsync<T>(
-        string call, CallLoad load, PendingReply<T> ticket, Func<Ticket, VmoInput> input, Func<T, VmoStatus> status, RequestId request, long started)
+        string call, CallLoad load, PendingReply<T> ticket, Func<Ticket, VmoInput> input, Func<T, VmoStatus> status, RequestId request, long started, long? lineage = null)
     {
         if (load.Calls == 0)
-            return await AskAsync(call, ticket, input, status, request, started);
+            return await AskAsync(call, ticket, input, status, request, started, lineage);
         var admitted = _services.Calls.TryEnter(load);
         if (!admitted.IsOk)
         {
@@ -275,7 +271,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
 
         try
         {
-            return await AskAsync(call, ticket, input, status, request, started);
+            return await AskAsync(call, ticket, input, status, request, started, lineage);
         }
         finally
         {
@@ -284,10 +280,12 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     private async Task<T> AskAsync<T>(
-        string call, PendingReply<T> ticket, Func<Ticket, VmoInput> input, Func<T, VmoStatus> status, RequestId request, long started)
+        string call, PendingReply<T> ticket, Func<Ticket, VmoInput> input, Func<T, VmoStatus> status, RequestId request, long started, long? lineage = null)
     {
         using var activity = GrainTelemetry.Start(call, Koid);
         var opened = _shell is { IsValid: true } ? Outcome.Ok : await OpenAsync();
+        if (lineage is { } theirs && !GoesBy(theirs) && (opened.IsOk || _isGone))
+            opened = new(VmoStatus.ShouldWait, "the silos have not yet seen the same primary of the store", 100);
         // Between opening and this turn the VMO may have been lost again.
         if (opened.IsOk && _shell is { } shell)
         {
@@ -297,7 +295,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             return reply;
         }
 
-        if (_isGone)
+        if (_isGone && (lineage is not { } known || GoesBy(known)))
             opened = VmoMachine.FromTombstone(_tombstone, request);
         else if (opened.IsOk)
             opened = new(VmoStatus.Io, "the VMO is moving; try again", 20);
@@ -331,6 +329,12 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         var giveUps = Volatile.Read(ref _giveUps);
         if (_services.Ownership.EnterNew(Koid, this) is not { } owner)
             return new(VmoStatus.ShouldWait, "the silo has no session at present", 200);
+        if (_services.Session.LineageOf(owner.Session) != create.Lineage)
+        {
+            await _services.Ownership.LeaveAsync(Koid, owner, this, release: false);
+            return new(VmoStatus.ShouldWait, "the silos have not yet seen the same primary of the store", 100);
+        }
+
         var creation = VmoCreation.Root(Koid, create, _services.Now);
         try
         {
@@ -370,16 +374,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     // A silo that has not yet seen that the store has lost its latest past knows of it what is not so any more: it tells nobody who has, and is told nothing
-    // by him. Ok also where the VMO is gone.
-    private async Task<Outcome> OpenForKinAsync(long lineage)
-    {
-        var opened = await OpenAsync();
-        if (!_isGone && (!opened.IsOk || _shell is null))
-            return opened.IsOk ? new(VmoStatus.ShouldWait, "the VMO is moving; try again", 20) : opened;
-        return _services.Session.LineageOf(_shell?.Machine.Owner.Session ?? _services.Session.Id) == lineage
-            ? Outcome.Ok
-            : new(VmoStatus.ShouldWait, "the silos have not yet seen the same primary of the store", 100);
-    }
+    // by him.
+    private bool GoesBy(long lineage) => _services.Session.LineageOf(_shell?.Machine.Owner.Session ?? _services.Session.Id) == lineage;
 
     private async Task<Outcome> OpenOnceAsync()
     {

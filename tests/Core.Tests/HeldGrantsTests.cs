@@ -56,6 +56,22 @@ public class HeldGrantsTests
         Assert.False(held.HasForgotten(Gone(1)), "the list is not bounded");
     }
 
+    // A blob that was unlinked in a time that the store has lost is there again. When it went once more, it was taken for one that all had forgotten, and its page for lost.
+    [Fact]
+    public void What_had_gone_before_the_store_lost_its_past_may_go_again()
+    {
+        var held = new HeldGrants(bytesMax: 1 << 20);
+        held.Forget(Gone(1));
+        var mark = held.Mark();
+        held.ForgetGoneOfAll();
+        Assert.False(held.HasForgotten(Gone(1)));
+        Assert.Empty(held.Gone);
+        Assert.Null(held.Accept(Naming(extent: 1), mark, isTold: true));
+        Assert.NotNull(held.Accept(Naming(extent: 0), held.Mark(), isTold: true));
+        held.Forget(Gone(1));
+        Assert.Null(held.Find(Parent, 0, Session));
+    }
+
     // A layer's pages move from blob to blob again and again. An answer that was under way when the second was found gone was taken for one that
     // knew of it, because the layer had been told of before; whoever asked again got the same blob twice and took its page for lost.
     [Fact]

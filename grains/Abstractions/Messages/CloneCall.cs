@@ -51,4 +51,7 @@ public sealed record CloneCall(
 {
     /// <summary>The first child's koid, put in by the handle registry.</summary>
     [Id(4)] public Koid First { get; init; }
+
+    /// <summary>The lineage of the store that the koid was taken in, put in with it: in another it may be given out anew.</summary>
+    [Id(5)] public long Lineage { get; init; }
 }

@@ -21,6 +21,9 @@ public sealed record CreateCall
 
     /// <summary>The creator takes the handle's leak upon itself: it need not be confirmed. For callers that cannot confirm.</summary>
     [Id(5)] public bool Confirmed { get; init; }
+
+    /// <summary>The lineage of the store that the koid was taken in, put in by the handle registry: in another it may be given out anew.</summary>
+    [Id(6)] public long Lineage { get; init; }
 }
 
 /// <summary>The new VMO.</summary>

@@ -31,6 +31,7 @@ public sealed class HeldGrants : ILiveViews
     private readonly List<(Koid Vmo, Task Left)> _leaving = [];
 
     // Blobs that have gone, each with the number of its forgetting, which rises; the last are told to whoever is asked. Older ones have at most _goneFloor.
+    // A blob does not come back, unless the whole store goes back to an earlier state.
     private readonly List<(GoneBlob Blob, long Number)> _gone = [];
     private readonly HashSet<GoneBlob> _knownGone = [];
     private long _goneFloor;
@@ -121,6 +122,19 @@ public sealed class HeldGrants : ILiveViews
     {
         lock (_lock)
             return _knownGone.Contains(gone);
+    }
+
+    /// <summary>
+    /// The store has lost its latest past: what was found gone in it may be there again, and go again. Whatever was asked for before names what nobody knows.
+    /// </summary>
+    public void ForgetGoneOfAll()
+    {
+        lock (_lock)
+        {
+            _gone.Clear();
+            _knownGone.Clear();
+            _goneFloor = ++_count;
+        }
     }
 
     /// <summary>A grant held under a session.</summary>
