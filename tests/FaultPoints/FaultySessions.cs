@@ -8,6 +8,12 @@ internal sealed class FaultySessions(ISessionStore store) : ISessionStore
     // Above it a renewal acknowledges letters that were just done.
     private ulong _acked;
 
+    public StoreCondition Condition => store.Condition;
+
+    public Task ConditionMoved => store.ConditionMoved;
+
+    public void Adopt(long lineage) => store.Adopt(lineage);
+
     public ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation) => store.OpenSessionAsync(session, description, cancellation);
 
     public async ValueTask<Renewal> RenewAsync(ulong session, ulong counter, ulong ackedLetter, CancellationToken cancellation)

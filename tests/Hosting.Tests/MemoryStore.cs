@@ -35,6 +35,9 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     /// <summary>How the store is; a test says so.</summary>
     public StoreCondition Condition { get; set; } = StoreCondition.Calm;
 
+    /// <summary>Nobody is told: a test takes a silo's turns itself.</summary>
+    public Task ConditionMoved { get; } = new TaskCompletionSource().Task;
+
     /// <summary>The lineage a silo has last said it goes by; null: none has.</summary>
     public long? Adopted { get; private set; }
 

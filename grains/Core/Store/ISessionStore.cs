@@ -40,20 +40,16 @@ public sealed record Renewal(bool IsAlive, IReadOnlyList<Letter> Letters);
 public interface ISessionStore
 {
     /// <summary>How the store is, as of the last look at it.</summary>
-    StoreCondition Condition => StoreCondition.Calm;
+    StoreCondition Condition { get; }
 
     /// <summary>Done when <see cref="Condition"/> is another than when this was asked for.</summary>
-    Task ConditionMoved => Never;
+    Task ConditionMoved { get; }
 
     /// <summary>
     /// The silo holds nothing any more of what it has read before this lineage: pages and records may be asked for again. Whoever has said so once
     /// says so of each lineage that follows; until then they may not.
     /// </summary>
-    void Adopt(long lineage)
-    {
-    }
-
-    private static readonly Task Never = new TaskCompletionSource().Task;
+    void Adopt(long lineage);
 
     /// <summary>Opens a session under an id never used before; its counter begins at 1. The description is for people.</summary>
     ValueTask OpenSessionAsync(ulong session, string description, CancellationToken cancellation);
