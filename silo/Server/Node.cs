@@ -32,14 +32,16 @@ internal static class Node
         await using var app = builder.Build();
         doors.Map(app);
 
+        await using var disks = DiskDoor.Open(options, app.Services);
         await StartAsync(app, options);
+        disks?.Start(app.Lifetime);
         if (options.AllowUnauthenticated)
         {
             await Console.Error.WriteLineAsync("vmo node: nobody is authenticated here (--allow-unauthenticated); whoever reaches the ports can use them.");
         }
 
         // The one line on stdout. Kestrel is the last part to start: by now the silo has joined and has its session.
-        await Console.Out.WriteLineAsync($"ready endpoint=http://{doors.Grpc} http=http://{doors.Http}");
+        await Console.Out.WriteLineAsync($"ready endpoint=http://{doors.Grpc} http=http://{doors.Http}{(disks is null ? "" : $" nbd={disks.Where}")}");
         await Console.Out.FlushAsync();
         await app.WaitForShutdownAsync();
     }
@@ -48,6 +50,11 @@ internal static class Node
     {
         Ports.Check(options.Listen, "--listen");
         Ports.Check(options.Http, "--http");
+        if (options.Nbd is IPEndPoint nbd)
+        {
+            Ports.Check(nbd, "--nbd");
+        }
+
         options.SiloPort = CheckOrFind(options.Address, options.SiloPort, "--silo-port");
         if (options.GatewayPort is { } gateway)
         {

@@ -12,10 +12,11 @@ public partial class ArrowsTests
         ["grains/Grains"] = ["Core"],
         ["silo/PageStore"] = ["Core"],
         ["silo/Hosting"] = ["PageStore", "Grains", "Client", "Orleans"],
-        ["silo/Server"] = ["Hosting", "Grpc"],
+        ["silo/Server"] = ["Hosting", "Grpc", "Nbd"],
         ["client/Client"] = ["Abstractions"],
         ["client/Orleans"] = ["Client"],
         ["client/Grpc"] = ["Client"],
+        ["client/Nbd"] = ["Client"],
         ["client/Cli"] = ["Client"],
     };
 

@@ -36,6 +36,15 @@ internal static class NodeSettings
         }),
         new("Listen", "--listen", "HOST:PORT", "gRPC, HTTP/2 without TLS (127.0.0.1:7070)", EndPointOf((o, v) => o.Listen = v)),
         new("Http", "--http", "HOST:PORT", "metrics and health, HTTP/1.1 (127.0.0.1:7071)", EndPointOf((o, v) => o.Http = v)),
+        new("Nbd", "--nbd", "WHERE", "VMOs as disks over NBD: HOST:PORT (customary port 10809), unix:PATH, or none (none)", NbdOf((o, v) => o.Nbd = v)),
+        new("NbdCertificate", "--nbd-certificate", "FILE", "PEM certificate for NBD; TLS is required there with it", Text((o, v) => o.NbdCertificateFile = v)),
+        new("NbdKey", "--nbd-key", "FILE", "PEM key of that certificate", Text((o, v) => o.NbdKeyFile = v)),
+        new("NbdPatience", "--nbd-patience", "SECONDS", "how long NBD tries while a silo or the store is away, before EIO (30)", (o, v) =>
+        {
+            var isGood = int.TryParse(v, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 1 and <= Limits.DeadlineMaxMs / 1000;
+            o.NbdPatienceSeconds = seconds;
+            return isGood ? null : $"must be a whole number of seconds from 1 to {Limits.DeadlineMaxMs / 1000}";
+        }),
         new("Address", "--address", "IP", "address under which other silos reach this one (127.0.0.1)", (o, v) =>
         {
             var isGood = IPAddress.TryParse(v, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any);
@@ -109,6 +118,34 @@ internal static class NodeSettings
         set(options, bytes);
         return bytes < least ? $"must be at least {least >> 20}MiB" : null;
     };
+
+    private static Func<VmoNodeOptions, string, string?> NbdOf(Action<VmoNodeOptions, EndPoint?> set)
+    {
+        const string Unix = "unix:";
+        var network = EndPointOf((options, endpoint) => set(options, endpoint));
+        return (options, text) =>
+        {
+            if (text == "none")
+            {
+                set(options, null);
+                return null;
+            }
+
+            if (!text.StartsWith(Unix, StringComparison.Ordinal))
+            {
+                return network(options, text) is null ? null : $"{Endpoint}; or unix:PATH, or none";
+            }
+
+            // sun_path, with its NUL.
+            if (text.Length == Unix.Length || System.Text.Encoding.UTF8.GetByteCount(text) - Unix.Length > 107)
+            {
+                return "must be unix: and the path of a socket, at most 107 bytes";
+            }
+
+            set(options, new System.Net.Sockets.UnixDomainSocketEndPoint(text[Unix.Length..]));
+            return null;
+        };
+    }
 
     private static Func<VmoNodeOptions, string, string?> EndPointOf(Action<VmoNodeOptions, IPEndPoint> set) => (options, text) =>
     {

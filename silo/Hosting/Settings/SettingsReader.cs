@@ -202,14 +202,19 @@ public static class SettingsReader
 
         if (!options.AllowUnauthenticated)
         {
-            foreach (var (name, endpoint) in new[] { ("--listen", options.Listen), ("--http", options.Http) })
+            foreach (var (name, endpoint) in new[] { ("--listen", options.Listen), ("--http", options.Http), ("--nbd", options.Nbd as IPEndPoint) })
             {
-                if (!IPAddress.IsLoopback(endpoint.Address))
+                if (endpoint is not null && !IPAddress.IsLoopback(endpoint.Address))
                 {
                     yield return $"{name} {endpoint}: this node authenticates nobody, so it listens on loopback only. "
                         + "Where a network policy or firewall guards the port, say --allow-unauthenticated (Vmo__AllowUnauthenticated=true)";
                 }
             }
+        }
+
+        if ((options.NbdCertificateFile is null) != (options.NbdKeyFile is null))
+        {
+            yield return "--nbd-certificate and --nbd-key belong together: give both or neither";
         }
 
         if (options.Listen.Port != 0 && options.Listen.Equals(options.Http))

@@ -52,6 +52,20 @@ public sealed class VmoNodeOptions
     /// <summary>Where HTTP/1.1 listens: metrics and health. Default 127.0.0.1:7071; port 0 is a free one.</summary>
     public IPEndPoint Http { get; set; } = new(IPAddress.Loopback, 7071);
 
+    /// <summary>
+    /// Where NBD listens: an address and port, 0 being a free one, or a unix socket. Null, the default: nowhere.
+    /// </summary>
+    public EndPoint? Nbd { get; set; }
+
+    /// <summary>A PEM file with the certificate, and its chain, that NBD shows under TLS. With one TLS is required there. Read anew when it changes. Default none.</summary>
+    public string? NbdCertificateFile { get; set; }
+
+    /// <summary>A PEM file with that certificate's key.</summary>
+    public string? NbdKeyFile { get; set; }
+
+    /// <summary>Seconds for which NBD tries what a client asks while the VMO's silo or the store is away, before it says EIO. Default 30, at most 60.</summary>
+    public int NbdPatienceSeconds { get; set; } = 30;
+
     /// <summary>The address under which other silos reach this one. Default 127.0.0.1: all silos on one machine.</summary>
     public IPAddress Address { get; set; } = IPAddress.Loopback;
 

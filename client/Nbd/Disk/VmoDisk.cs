@@ -1,0 +1,99 @@
+using VmoCluster.Client;
+using VmoCluster.Messages;
+
+namespace VmoCluster.NbdDoor.Disk;
+
+/// <summary>
+/// A VMO as a disk of bytes, through one handle: what is written is durable when it is answered, and what is cleared shows zeros whatever lies below. Each call is tried for
+/// as long as the options say. Failures are <see cref="VmoException"/>s.
+/// </summary>
+internal sealed class VmoDisk
+{
+    /// <summary>NBD's offsets are signed to many clients.</summary>
+    private const ulong SizeBytesMost = long.MaxValue;
+
+    private const int WarmBytes = 1 << 20;
+
+    private readonly Vmo _vmo;
+
+    private VmoDisk(Vmo vmo, VmoInfo info, bool isReadOnly) =>
+        (_vmo, Name, SizeBytes, IsReadOnly) = (vmo, info.Name ?? "", info.Size, isReadOnly);
+
+    /// <summary>The VMO's number.</summary>
+    public Koid Koid => _vmo.Koid;
+
+    /// <summary>The VMO's name, if the handle may see it.</summary>
+    public string Name { get; }
+
+    /// <summary>Its size when it was opened.</summary>
+    public ulong SizeBytes { get; }
+
+    /// <summary>Whether the handle cannot write, or was not to.</summary>
+    public bool IsReadOnly { get; }
+
+    /// <summary>Asks what the handle opens. <see cref="VmoStatus.InvalidArgs"/>: something that is no disk.</summary>
+    public static async Task<VmoDisk> OpenAsync(VmoClient client, ExportName export, TimeSpan patience, CancellationToken cancellation)
+    {
+        var vmo = client.Open(export.Handle).WithDeadline(patience);
+        var info = await vmo.GetInfoAsync(cancellation: cancellation).ConfigureAwait(false);
+        if (!info.Rights.HasFlag(VmoRights.Read))
+            throw new VmoException(VmoStatus.AccessDenied, "the handle lacks READ");
+        if (info.Size is 0 or > SizeBytesMost)
+            throw new VmoException(VmoStatus.InvalidArgs, $"the VMO has {info.Size} bytes; a disk has 1 to {SizeBytesMost}");
+        return new(vmo, info, export.IsReadOnly || !info.Rights.HasFlag(VmoRights.Write));
+    }
+
+    public Task ReadAsync(ulong offset, Memory<byte> destination) => _vmo.ReadAsync(offset, destination);
+
+    /// <summary>Durable when it is done, at the cluster's level.</summary>
+    public Task WriteAsync(ulong offset, ReadOnlyMemory<byte> source) => _vmo.WriteAsync(offset, source);
+
+    /// <summary>Zeros, also where something lies below: a disk that shows old bytes again where it was trimmed is none.</summary>
+    public Task ZeroAsync(ulong offset, ulong length) => _vmo.ZeroAsync(new(offset, length));
+
+    /// <summary>Reads a range for those who come after.</summary>
+    public async Task WarmAsync(ulong offset, ulong length)
+    {
+        var buffer = new byte[(int)Math.Min(length, WarmBytes)];
+        for (ulong at = 0; at < length; at += WarmBytes)
+            await _vmo.ReadAsync(offset + at, buffer.AsMemory(0, (int)Math.Min(length - at, WarmBytes))).ConfigureAwait(false);
+    }
+
+    /// <summary>What lies where, from an offset on, until the range ends or so many stretches are told; at least one.</summary>
+    public async Task<List<DiskExtent>> ExtentsAsync(ulong offset, ulong length, int most)
+    {
+        var extents = new DiskExtents(offset, length);
+        var (first, end) = (offset / Limits.PageBytes * Limits.PageBytes, (offset + length + Limits.PageBytes - 1) / Limits.PageBytes * Limits.PageBytes);
+        await foreach (var run in _vmo.LookupAsync(new(first, end - first)).ConfigureAwait(false))
+        {
+            extents.Add(run);
+            if (extents.Count >= most)
+                break;
+        }
+
+        return extents.Count >= most ? extents.Take(most) : extents.ToEnd();
+    }
+
+    /// <summary>The ancestors by how far up they are, this VMO being 1; those that the handle may not see are not in it.</summary>
+    public async Task<Dictionary<Koid, uint>> DepthsAsync()
+    {
+        var parents = new Dictionary<Koid, Koid>();
+        try
+        {
+            await foreach (var node in _vmo.TreeAsync().ConfigureAwait(false))
+            {
+                parents[node.Koid] = node.Parent;
+                if (node.Koid == Koid)
+                    break;
+            }
+        }
+        catch (VmoException failure) when (failure.Status == VmoStatus.AccessDenied)
+        {
+        }
+
+        var (depths, depth) = (new Dictionary<Koid, uint> { [Koid] = 1 }, 1u);
+        for (var at = parents.GetValueOrDefault(Koid); !at.IsNone && depths.TryAdd(at, depth + 1); at = parents.GetValueOrDefault(at))
+            depth++;
+        return depths;
+    }
+}

@@ -1,0 +1,133 @@
+using System.Net;
+using System.Net.Sockets;
+using VmoCluster.Client;
+using VmoCluster.NbdDoor.Handshake;
+using VmoCluster.NbdDoor.Serving;
+
+namespace VmoCluster.NbdDoor;
+
+/// <summary>
+/// Serves VMOs as disks over NBD (the protocol of nbd 3.26, fixed newstyle). The export's name is the handle, and the handle is all that is asked for; nothing is listed. Any number of
+/// clients may use one disk at once: what one was told is written, all see.
+/// </summary>
+public sealed class NbdServer : IAsyncDisposable
+{
+    private readonly Socket _listener;
+    private readonly VmoClient _client;
+    private readonly NbdOptions _options;
+    private readonly Action<string> _log;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationToken _stopped;
+    private readonly Task _accepting;
+    private readonly HashSet<Task> _connections = [];
+    private readonly Lock _lock = new();
+
+    private NbdServer(Socket listener, VmoClient client, NbdOptions options, Action<string> log)
+    {
+        (_listener, _client, _options, _log, _stopped) = (listener, client, options, log, _stop.Token);
+        _accepting = Task.Run(AcceptAsync, CancellationToken.None);
+    }
+
+    /// <summary>Where it listens.</summary>
+    public EndPoint EndPoint => _listener.LocalEndPoint!;
+
+    /// <summary>Begins to listen. Throws <see cref="SocketException"/> where that cannot be.</summary>
+    /// <param name="where">An address and port, 0 being a free one; or a unix socket's path, where nothing may be yet.</param>
+    /// <param name="client">Through which the VMOs are used. It stays its owner's.</param>
+    /// <param name="options">Bounds.</param>
+    /// <param name="log">Told a sentence of each connection that did not end well.</param>
+    public static NbdServer Listen(EndPoint where, VmoClient client, NbdOptions? options = null, Action<string>? log = null)
+    {
+        var listener = new Socket(where.AddressFamily, SocketType.Stream, where is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
+        try
+        {
+            listener.Bind(where);
+            listener.Listen(512);
+            return new(listener, client, options ?? new(), log ?? (_ => { }));
+        }
+        catch
+        {
+            listener.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Ends all connections; what is under way is not waited for.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _listener.Dispose();
+        Task[] left;
+        lock (_lock)
+            left = [.. _connections];
+        await Task.WhenAll(left).ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_stopped.IsCancellationRequested)
+        {
+            var socket = await _listener.AcceptAsync(_stopped).ConfigureAwait(false);
+            lock (_lock)
+            {
+                if (_connections.Count >= _options.ConnectionsMax)
+                {
+                    socket.Dispose();
+                    continue;
+                }
+
+                var serving = Task.Run(() => ServeAsync(socket), CancellationToken.None);
+                _connections.Add(serving);
+                _ = serving.ContinueWith(Forget, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private void Forget(Task served)
+    {
+        lock (_lock)
+            _connections.Remove(served);
+    }
+
+    private async Task ServeAsync(Socket socket)
+    {
+        try
+        {
+            if (socket.ProtocolType == ProtocolType.Tcp)
+                socket.NoDelay = true;
+            var stream = new NetworkStream(socket, ownsSocket: true);
+            await using (stream.ConfigureAwait(false))
+                await ServeAsync(stream).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The client went as clients do, or the server does.
+        }
+        catch (ProtocolException failure)
+        {
+            _log($"a client was disconnected: {failure.Message}");
+        }
+        catch (Exception failure) // The edge of a connection: whatever it is, the others go on.
+        {
+            _log($"a connection ended: {failure}");
+        }
+    }
+
+    private async Task ServeAsync(Stream stream)
+    {
+        Agreement? agreed;
+        using (var within = CancellationTokenSource.CreateLinkedTokenSource(_stopped))
+        {
+            within.CancelAfter(_options.HandshakeWithin);
+            agreed = await new Negotiation(stream, _client, _options).RunAsync(within.Token).ConfigureAwait(false);
+        }
+
+        if (agreed is null)
+            return;
+        var transmission = new Transmission(agreed, _options, _stopped);
+        await using (transmission.ConfigureAwait(false))
+            await transmission.RunAsync().ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,355 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text;
+using VmoCluster.NbdDoor.Disk;
+using VmoCluster.NbdDoor.Handshake;
+using VmoCluster.NbdDoor.Wire;
+
+namespace VmoCluster.NbdDoor.Serving;
+
+/// <summary>
+/// The requests of one client, many at once, answered as they are done. What is written is durable before it is answered, so FLUSH and FUA have nothing left to do. A
+/// request is not read before there is room for it, and leaves its room when its answer is sent.
+/// </summary>
+internal sealed class Transmission : IAsyncDisposable
+{
+    // One read, or one write, of the VMO.
+    private const int PieceBytes = Limits.CallBytesMax;
+    private const int ExtentsMost = 1024;
+
+    private readonly Agreement _agreed;
+    private readonly VmoDisk _disk;
+    private readonly RequestRoom _room;
+    private readonly NbdOutput _output;
+    private readonly CancellationTokenSource _end;
+    private readonly Task _ending;
+    private Task<Dictionary<Koid, uint>>? _depths;
+
+    public Transmission(Agreement agreed, NbdOptions options, CancellationToken stopped)
+    {
+        (_agreed, _disk) = (agreed, agreed.Disk);
+        _room = new(options.RequestsMax, options.PayloadBytesMax);
+        _end = CancellationTokenSource.CreateLinkedTokenSource(stopped);
+        _output = new(agreed.Stream, _end.Token);
+        _ending = EndWithOutputAsync();
+    }
+
+    /// <summary>Serves until the client leaves. Throws <see cref="ProtocolException"/> and <see cref="IOException"/>s.</summary>
+    public async Task RunAsync()
+    {
+        while (await _agreed.Input.TryReadAsync(NbdNumbers.RequestBytes, _end.Token).ConfigureAwait(false) is { } head)
+        {
+            var request = NbdRequest.Read(head.Span);
+            if (request.Command == NbdCommand.Disconnect)
+                break;
+            await TakeAsync(request).ConfigureAwait(false);
+        }
+
+        // What was sent before is done before the connection ends.
+        await _room.EmptyAsync().ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _output.DisposeAsync().ConfigureAwait(false);
+        await _ending.ConfigureAwait(false);
+        _end.Dispose();
+    }
+
+    // Who cannot be answered any more need not be heard.
+    private async Task EndWithOutputAsync()
+    {
+        await _output.Sent.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _end.CancelAsync().ConfigureAwait(false);
+    }
+
+    private async ValueTask TakeAsync(NbdRequest request)
+    {
+        var error = Judge(request);
+        if (request.Command == NbdCommand.Write)
+        {
+            await TakeWriteAsync(request, error).ConfigureAwait(false);
+            return;
+        }
+
+        var bytes = error == NbdError.None && request.Command is NbdCommand.Read ? (int)Math.Min(request.Length, IsInPieces(request) ? PieceBytes : request.Length) : 0;
+        await _room.EnterAsync(bytes).ConfigureAwait(false);
+        if (error != NbdError.None)
+        {
+            Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
+            return;
+        }
+
+        _ = request.Command switch
+        {
+            NbdCommand.Read when IsInPieces(request) => ReadInPiecesAsync(request, bytes),
+            NbdCommand.Read => ReadAsync(request, bytes),
+            NbdCommand.BlockStatus => TellAsync(request),
+            _ => DoAsync(request),
+        };
+    }
+
+    // What the disk has nothing to do with.
+    private NbdError Judge(NbdRequest request)
+    {
+        const NbdCommandFlags Always = NbdCommandFlags.ForceUnitAccess;
+        var known = request.Command switch
+        {
+            NbdCommand.Read => Always | (_agreed.IsStructured ? NbdCommandFlags.DontFragment : 0),
+            NbdCommand.WriteZeroes => Always | NbdCommandFlags.NoHole | NbdCommandFlags.FastZero,
+            NbdCommand.BlockStatus => Always | NbdCommandFlags.RequestOne,
+            _ => Always,
+        };
+        var isWriting = request.Command is NbdCommand.Write or NbdCommand.Trim or NbdCommand.WriteZeroes;
+        if (!Enum.IsDefined(request.Command) || (request.Flags & ~known) != 0)
+            return NbdError.Invalid;
+        if (isWriting && _disk.IsReadOnly)
+            return NbdError.NotPermitted;
+        if (request.Command == NbdCommand.Flush)
+            return request is { Offset: 0, Length: 0 } ? NbdError.None : NbdError.Invalid;
+        if (request.Length == 0 || (request.Command == NbdCommand.BlockStatus && _agreed.Contexts.Count == 0))
+            return NbdError.Invalid;
+        if (request.Offset > _disk.SizeBytes || request.Length > _disk.SizeBytes - request.Offset)
+            return request.Command is NbdCommand.Write or NbdCommand.WriteZeroes ? NbdError.NoSpace : NbdError.Invalid;
+        return request.Command is NbdCommand.Read or NbdCommand.Write && request.Length > NbdNumbers.PayloadBytesMax ? NbdError.Overflow : NbdError.None;
+    }
+
+    private string WhyNot(NbdRequest request, NbdError error) => error switch
+    {
+        NbdError.NotPermitted => "the disk is read-only",
+        NbdError.Overflow => $"{request.Length} bytes at once; {NbdNumbers.PayloadBytesMax} at most",
+        _ => $"{request.Command} with flags {(ushort)request.Flags} of {request.Length} bytes at {request.Offset}; the disk has {_disk.SizeBytes}",
+    };
+
+    // A large read without chunks, or with a single one, must be known to succeed before its first byte is sent.
+    private bool IsInPieces(NbdRequest request) =>
+        _agreed.IsStructured && request.Length > PieceBytes && !request.Flags.HasFlag(NbdCommandFlags.DontFragment);
+
+    private async Task ReadAsync(NbdRequest request, int bytes)
+    {
+        var payload = ArrayPool<byte>.Shared.Rent(bytes);
+        try
+        {
+            await _disk.ReadAsync(request.Offset, payload.AsMemory(0, bytes)).ConfigureAwait(false);
+        }
+        catch (Exception failure) // The edge: whatever it is, the client is told.
+        {
+            ArrayPool<byte>.Shared.Return(payload);
+            Fail(request, failure, () => _room.Leave(bytes));
+            return;
+        }
+
+        var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.OffsetData, 8 + bytes, isLast: true, 8) : SimpleHead(request, NbdError.None);
+        if (_agreed.IsStructured)
+            BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), request.Offset);
+        _output.Send(new(head, payload.AsMemory(0, bytes), () =>
+        {
+            ArrayPool<byte>.Shared.Return(payload);
+            _room.Leave(bytes);
+        }));
+    }
+
+    // The room of one piece serves all of them, one after the other.
+    private async Task ReadInPiecesAsync(NbdRequest request, int bytes)
+    {
+        var payload = ArrayPool<byte>.Shared.Rent(bytes);
+        void Leave()
+        {
+            ArrayPool<byte>.Shared.Return(payload);
+            _room.Leave(bytes);
+        }
+
+        for (uint at = 0; at < request.Length; at += PieceBytes)
+        {
+            var (length, offset, isLast) = ((int)Math.Min(PieceBytes, request.Length - at), request.Offset + at, request.Length - at <= PieceBytes);
+            try
+            {
+                await _disk.ReadAsync(offset, payload.AsMemory(0, length)).ConfigureAwait(false);
+            }
+            catch (Exception failure) // The edge: whatever it is, the client is told.
+            {
+                Fail(request, failure, Leave);
+                return;
+            }
+
+            var head = ChunkHead(request, NbdChunk.OffsetData, 8 + length, isLast, 8);
+            BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), offset);
+            var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _output.Send(new(head, payload.AsMemory(0, length), sent.SetResult));
+            await sent.Task.ConfigureAwait(false);
+        }
+
+        Leave();
+    }
+
+    // Pieces are written as they come in, so that a large write takes no more room than a few of them. A refused one is read over.
+    private async ValueTask TakeWriteAsync(NbdRequest request, NbdError error)
+    {
+        if (error != NbdError.None)
+        {
+            if (request.Length > NbdNumbers.PayloadBytesMax)
+                throw new ProtocolException($"a write of {request.Length} bytes; {NbdNumbers.PayloadBytesMax} at most");
+            await _agreed.Input.SkipAsync(request.Length, _end.Token).ConfigureAwait(false);
+            await _room.EnterAsync(0).ConfigureAwait(false);
+            Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
+            return;
+        }
+
+        await _room.EnterAsync(0).ConfigureAwait(false);
+        var pieces = new Task[(request.Length + PieceBytes - 1) / PieceBytes];
+        for (var i = 0; i < pieces.Length; i++)
+        {
+            var (at, length) = (request.Offset + ((ulong)i * PieceBytes), (int)Math.Min(PieceBytes, request.Length - ((uint)i * PieceBytes)));
+            await _room.EnterAsync(length).ConfigureAwait(false);
+            var payload = ArrayPool<byte>.Shared.Rent(length);
+            try
+            {
+                await _agreed.Input.FillAsync(payload.AsMemory(0, length), _end.Token).ConfigureAwait(false);
+            }
+            catch
+            {
+                ArrayPool<byte>.Shared.Return(payload);
+                _room.Leave(length);
+                _room.Leave(0);
+                throw;
+            }
+
+            pieces[i] = WriteAsync(at, payload, length);
+        }
+
+        _ = AnswerAsync(request, Task.WhenAll(pieces));
+    }
+
+    private async Task WriteAsync(ulong offset, byte[] payload, int length)
+    {
+        try
+        {
+            await _disk.WriteAsync(offset, payload.AsMemory(0, length)).ConfigureAwait(false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(payload);
+            _room.Leave(length);
+        }
+    }
+
+    private Task DoAsync(NbdRequest request) => AnswerAsync(request, request.Command switch
+    {
+        NbdCommand.Trim or NbdCommand.WriteZeroes => _disk.ZeroAsync(request.Offset, request.Length),
+        NbdCommand.Cache => _disk.WarmAsync(request.Offset, request.Length),
+        _ => Task.CompletedTask,
+    });
+
+    private async Task AnswerAsync(NbdRequest request, Task work)
+    {
+        try
+        {
+            await work.ConfigureAwait(false);
+            var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.None, 0, isLast: true) : SimpleHead(request, NbdError.None);
+            _output.Send(new(head, default, () => _room.Leave(0)));
+        }
+        catch (Exception failure) // The edge: whatever it is, the client is told.
+        {
+            Fail(request, failure, () => _room.Leave(0));
+        }
+    }
+
+    private async Task TellAsync(NbdRequest request)
+    {
+        try
+        {
+            var most = request.Flags.HasFlag(NbdCommandFlags.RequestOne) ? 1 : ExtentsMost;
+            var extents = await _disk.ExtentsAsync(request.Offset, request.Length, most).ConfigureAwait(false);
+            var depths = _agreed.Contexts.Contains(MetaContext.Depth) ? await (_depths ??= _disk.DepthsAsync()).ConfigureAwait(false) : [];
+            var left = _agreed.Contexts.Count;
+            foreach (var context in _agreed.Contexts)
+            {
+                var told = Told(context, extents, depths);
+                var head = ChunkHead(request, NbdChunk.BlockStatus, 4 + (8 * told.Count), isLast: --left == 0, 4 + (8 * told.Count));
+                BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), context.Id);
+                for (var i = 0; i < told.Count; i++)
+                {
+                    BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 4 + (8 * i)), told[i].Length);
+                    BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 8 + (8 * i)), told[i].Status);
+                }
+
+                _output.Send(new(head, default, left == 0 ? () => _room.Leave(0) : () => { }));
+            }
+        }
+        catch (Exception failure) // The edge: whatever it is, the client is told.
+        {
+            _depths = null;
+            Fail(request, failure, () => _room.Leave(0));
+        }
+    }
+
+    // Neighbours of one status are one; which they are depends on what is told.
+    private static List<(uint Length, uint Status)> Told(MetaContext context, List<DiskExtent> extents, Dictionary<Koid, uint> depths)
+    {
+        const uint Hole = 1, Zero = 2;
+        var told = new List<(uint Length, uint Status)>();
+        foreach (var extent in extents)
+        {
+            var status = context == MetaContext.Allocation ? (extent.IsZero ? Hole | Zero : 0)
+                : extent.Owner.IsNone ? 0
+                // An ancestor that the handle may not see is farther up than itself.
+                : context == MetaContext.Depth ? depths.GetValueOrDefault(extent.Owner, 2u)
+                : (uint)extent.Owner.Value;
+            if (told is [.., var last] && last.Status == status)
+                told[^1] = (last.Length + (uint)extent.Length, status);
+            else
+                told.Add(((uint)extent.Length, status));
+        }
+
+        return told;
+    }
+
+    private void Fail(NbdRequest request, Exception failure, Action sent)
+    {
+        var error = NbdErrors.Of((failure as VmoException)?.Status ?? VmoStatus.Internal);
+        Fail(request, error, failure is VmoException ? failure.Message : "a failure of the server's own", () =>
+        {
+            sent();
+            // Nothing that is asked of a handle that is gone will ever be answered otherwise.
+            if (NbdErrors.IsEnd(error))
+                _output.Complete();
+        });
+    }
+
+    private void Fail(NbdRequest request, NbdError error, string why, Action sent)
+    {
+        if (!_agreed.IsStructured)
+        {
+            _output.Send(new(SimpleHead(request, error), default, sent));
+            return;
+        }
+
+        var text = Encoding.UTF8.GetBytes(why.Length <= 1000 ? why : why[..1000]);
+        var head = ChunkHead(request, NbdChunk.Error, 6 + text.Length, isLast: true, 6 + text.Length);
+        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), (uint)error);
+        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 4), (ushort)text.Length);
+        text.CopyTo(head.AsSpan(NbdNumbers.ChunkBytes + 6));
+        _output.Send(new(head, default, sent));
+    }
+
+    private static byte[] SimpleHead(NbdRequest request, NbdError error)
+    {
+        var head = new byte[NbdNumbers.SimpleReplyBytes];
+        BinaryPrimitives.WriteUInt32BigEndian(head, NbdNumbers.SimpleReplyMagic);
+        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(4), (uint)error);
+        BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(8), request.Cookie);
+        return head;
+    }
+
+    // With room behind it for so much of the chunk's content.
+    private static byte[] ChunkHead(NbdRequest request, NbdChunk type, int length, bool isLast, int room = 0)
+    {
+        var head = new byte[NbdNumbers.ChunkBytes + room];
+        BinaryPrimitives.WriteUInt32BigEndian(head, NbdNumbers.StructuredReplyMagic);
+        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(4), isLast ? NbdNumbers.ChunkDone : (ushort)0);
+        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(6), (ushort)type);
+        BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(8), request.Cookie);
+        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(16), (uint)length);
+        return head;
+    }
+}

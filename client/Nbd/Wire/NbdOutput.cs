@@ -1,0 +1,109 @@
+using System.Threading.Channels;
+
+namespace VmoCluster.NbdDoor.Wire;
+
+/// <summary>
+/// Replies on their way to one client, in the order they were done. What is done while one is being sent goes together with the next system call. Memory
+/// is the requests' own: whoever made a reply gives it back when it was sent, so that a client that does not read holds up its own requests only.
+/// </summary>
+internal sealed class NbdOutput : IAsyncDisposable
+{
+    // Small replies are put side by side; a payload that fills a system call by itself is sent from where it is.
+    private const int JoinedBytes = 64 << 10;
+    private const int CopiedBytesMost = 16 << 10;
+
+    private readonly Stream _stream;
+    private readonly CancellationToken _stopped;
+    private readonly Channel<NbdReply> _replies = Channel.CreateUnbounded<NbdReply>(new() { SingleReader = true });
+    private readonly byte[] _joined = new byte[JoinedBytes];
+    private readonly Task _sending;
+    private int _filled;
+
+    public NbdOutput(Stream stream, CancellationToken stopped)
+    {
+        (_stream, _stopped) = (stream, stopped);
+        _sending = Task.Run(SendAsync, CancellationToken.None);
+    }
+
+    /// <summary>Ends when all was sent after <see cref="Complete"/>; faulted when the client cannot be reached any more.</summary>
+    public Task Sent => _sending;
+
+    /// <summary>Sends a reply. Once nothing can be sent any more it is only given back.</summary>
+    public void Send(NbdReply reply)
+    {
+        if (!_replies.Writer.TryWrite(reply))
+            reply.Sent();
+    }
+
+    /// <summary>No more replies.</summary>
+    public void Complete() => _replies.Writer.TryComplete();
+
+    public async ValueTask DisposeAsync()
+    {
+        Complete();
+        await _sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task SendAsync()
+    {
+        var joined = new List<NbdReply>();
+        try
+        {
+            while (await _replies.Reader.WaitToReadAsync(_stopped).ConfigureAwait(false))
+            {
+                while (_replies.Reader.TryRead(out var reply))
+                {
+                    joined.Add(reply);
+                    await PutAsync(reply.Head).ConfigureAwait(false);
+                    await PutAsync(reply.Body).ConfigureAwait(false);
+                }
+
+                await FlushAsync().ConfigureAwait(false);
+                GiveBack(joined);
+            }
+        }
+        finally
+        {
+            Complete();
+            GiveBack(joined);
+            while (_replies.Reader.TryRead(out var reply))
+                reply.Sent();
+        }
+    }
+
+    private async ValueTask PutAsync(ReadOnlyMemory<byte> bytes)
+    {
+        if (bytes.Length > CopiedBytesMost)
+        {
+            await FlushAsync().ConfigureAwait(false);
+            await _stream.WriteAsync(bytes, _stopped).ConfigureAwait(false);
+            return;
+        }
+
+        if (bytes.Length > _joined.Length - _filled)
+            await FlushAsync().ConfigureAwait(false);
+        bytes.CopyTo(_joined.AsMemory(_filled));
+        _filled += bytes.Length;
+    }
+
+    private async ValueTask FlushAsync()
+    {
+        if (_filled == 0)
+            return;
+        await _stream.WriteAsync(_joined.AsMemory(0, _filled), _stopped).ConfigureAwait(false);
+        _filled = 0;
+    }
+
+    private static void GiveBack(List<NbdReply> replies)
+    {
+        foreach (var reply in replies)
+            reply.Sent();
+        replies.Clear();
+    }
+}
+
+/// <summary>One reply, or one chunk of one.</summary>
+/// <param name="Head">Its header.</param>
+/// <param name="Body">Its payload.</param>
+/// <param name="Sent">Told once when its memory is not needed any more, whether it was sent or not.</param>
+internal readonly record struct NbdReply(ReadOnlyMemory<byte> Head, ReadOnlyMemory<byte> Body, Action Sent);

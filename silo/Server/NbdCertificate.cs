@@ -1,0 +1,82 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using VmoCluster.Hosting;
+
+namespace VmoCluster.Server;
+
+/// <summary>
+/// The certificate that NBD shows, from two PEM files. They are looked at with each handshake and read anew when they have changed; a new one that cannot
+/// be read, or is not valid at present, is told and the former goes on.
+/// </summary>
+internal sealed partial class NbdCertificate
+{
+    private readonly string _certificateFile;
+    private readonly string _keyFile;
+    private readonly ILogger<NbdCertificate> _logger;
+    private readonly Lock _lock = new();
+    private X509Certificate2 _current;
+
+    // Why the last reading gave nothing.
+    private string _why = "";
+    private (DateTime Certificate, DateTime Key) _readAs;
+
+    /// <summary>Reads it for the first time. Throws <see cref="StartupException"/> when there is none that is valid now.</summary>
+    public NbdCertificate(string certificateFile, string keyFile, ILogger<NbdCertificate> logger)
+    {
+        (_certificateFile, _keyFile, _logger, _readAs) = (certificateFile, keyFile, logger, Written(certificateFile, keyFile));
+        _current = Read() ?? throw new StartupException($"--nbd-certificate {certificateFile}, --nbd-key {keyFile}: {_why}");
+    }
+
+    /// <summary>The newest that was good when it was read.</summary>
+    public X509Certificate2 Current()
+    {
+        lock (_lock)
+        {
+            if (Written(_certificateFile, _keyFile) is var written && written != _readAs)
+            {
+                _readAs = written;
+                if (Read() is { } next)
+                {
+                    _current = next;
+                    LogRead(next.NotAfter);
+                }
+                else
+                {
+                    LogRefused(_why);
+                }
+            }
+
+            return _current;
+        }
+    }
+
+    private static (DateTime Certificate, DateTime Key) Written(string certificate, string key) => (File.GetLastWriteTimeUtc(certificate), File.GetLastWriteTimeUtc(key));
+
+    private X509Certificate2? Read()
+    {
+        try
+        {
+            // By way of PKCS#12: a key that exists in memory only is not found by SslStream everywhere.
+            using var read = X509Certificate2.CreateFromPemFile(_certificateFile, _keyFile);
+            var now = TimeProvider.System.GetUtcNow();
+            if (now < read.NotBefore || now > read.NotAfter)
+            {
+                _why = $"the certificate is valid from {read.NotBefore.ToUniversalTime():u} to {read.NotAfter.ToUniversalTime():u}, not now";
+                return null;
+            }
+
+            return X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            _why = $"the files cannot be read as a PEM certificate and its key: {failure.Message}";
+            return null;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "NBD shows a new certificate, valid until {Until}.")]
+    private partial void LogRead(DateTime until);
+
+    [LoggerMessage(LogLevel.Error, "NBD goes on with the certificate it has: {Why}")]
+    private partial void LogRefused(string why);
+}

@@ -1,0 +1,117 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using System.Text;
+using VmoCluster.NbdDoor.Wire;
+
+namespace VmoCluster.Nbd.Tests;
+
+/// <summary>A client that sends what it likes. What it waits for comes within a while, or fails the test.</summary>
+internal sealed class RawClient : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly NetworkStream _stream;
+
+    public RawClient(string path)
+    {
+        _socket.Connect(new UnixDomainSocketEndPoint(path));
+        _stream = new(_socket);
+    }
+
+    public async Task SendAsync(params byte[][] parts) => await _stream.WriteAsync(parts.SelectMany(part => part).ToArray());
+
+    public async Task<byte[]> ReceiveAsync(int count)
+    {
+        var bytes = new byte[count];
+        using var patience = new CancellationTokenSource(Patience);
+        await _stream.ReadExactlyAsync(bytes, patience.Token);
+        return bytes;
+    }
+
+    /// <summary>Whether the server has ended the connection; what it still sends is let go.</summary>
+    public async Task<bool> IsEndedAsync()
+    {
+        var bytes = new byte[4096];
+        using var patience = new CancellationTokenSource(Patience);
+        try
+        {
+            while (await _stream.ReadAsync(bytes, patience.Token) > 0)
+            {
+            }
+
+            return true;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Nothing more will be sent.</summary>
+    public void Finish() => _socket.Shutdown(SocketShutdown.Send);
+
+    /// <summary>The greeting, answered with the flags of a client of today.</summary>
+    public async Task GreetAsync()
+    {
+        await ReceiveAsync(18);
+        await SendAsync(U32(3));
+    }
+
+    /// <summary>An option, and the kinds of all its replies up to the last, each with its data.</summary>
+    public async Task<List<(NbdOptionReply Kind, byte[] Data)>> AskAsync(NbdOption option, params byte[][] data)
+    {
+        await SendAsync(Option(option, data));
+        var replies = new List<(NbdOptionReply, byte[])>();
+        while (true)
+        {
+            var head = await ReceiveAsync(20);
+            Assert.Equal(NbdNumbers.OptionReplyMagic, BinaryPrimitives.ReadUInt64BigEndian(head));
+            Assert.Equal((uint)option, BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(8)));
+            var kind = (NbdOptionReply)BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(12));
+            replies.Add((kind, await ReceiveAsync((int)BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(16)))));
+            if (kind is not (NbdOptionReply.Info or NbdOptionReply.MetaContext or NbdOptionReply.Server))
+                return replies;
+        }
+    }
+
+    public static byte[] Option(NbdOption option, params byte[][] data) =>
+        [.. U64(NbdNumbers.OptionMagic), .. U32((uint)option), .. U32((uint)data.Sum(part => part.Length)), .. data.SelectMany(part => part)];
+
+    public static byte[] Request(NbdCommand command, ulong offset, uint length, ulong cookie = 1, NbdCommandFlags flags = 0) =>
+        [.. U32(NbdNumbers.RequestMagic), .. U16((ushort)flags), .. U16((ushort)command), .. U64(cookie), .. U64(offset), .. U32(length)];
+
+    /// <summary>A length of four bytes, and the text.</summary>
+    public static byte[] Text(string text) => [.. U32((uint)Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
+
+    public static byte[] U16(ushort value)
+    {
+        var bytes = new byte[2];
+        BinaryPrimitives.WriteUInt16BigEndian(bytes, value);
+        return bytes;
+    }
+
+    public static byte[] U32(uint value)
+    {
+        var bytes = new byte[4];
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, value);
+        return bytes;
+    }
+
+    public static byte[] U64(ulong value)
+    {
+        var bytes = new byte[8];
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, value);
+        return bytes;
+    }
+
+    public void Dispose()
+    {
+        _stream.Dispose();
+        _socket.Dispose();
+    }
+}
