@@ -11,7 +11,7 @@ public sealed record NbdOptions
     /// <summary>The server's certificate with its key, asked for with each TLS handshake. Default none: TLS is not offered. With one it is required.</summary>
     public Func<X509Certificate2>? Certificate { get; init; }
 
-    /// <summary>Connections at once; one more is closed. Default 4096; one at rest takes about 20 KB, one in use 128 KiB and its requests.</summary>
+    /// <summary>Connections at once; one more is closed. Default 4096; each has 64 KiB of buffer, one in use 128 KiB and its requests.</summary>
     public int ConnectionsMax { get; init; } = 4096;
 
     /// <summary>Requests of one connection under way; the next is not read before one has been answered and its answer sent. Default 256.</summary>

@@ -32,7 +32,7 @@ internal sealed partial class DiskDoor : IAsyncDisposable
 
         if (where is UnixDomainSocketEndPoint unix)
         {
-            ClearPath(unix);
+            RequireFree(unix);
         }
 
         NbdCertificate? certificate = null;
@@ -61,8 +61,8 @@ internal sealed partial class DiskDoor : IAsyncDisposable
         }
     }
 
-    // A socket that nobody listens on is what a killed node left; whatever else is there is not ours.
-    private static void ClearPath(UnixDomainSocketEndPoint unix)
+    // Whatever is there is nobody's to remove who cannot tell what it is.
+    private static void RequireFree(UnixDomainSocketEndPoint unix)
     {
         var path = unix.ToString()!;
         if (!File.Exists(path))
@@ -75,14 +75,9 @@ internal sealed partial class DiskDoor : IAsyncDisposable
         {
             probe.Connect(unix);
         }
-        catch (SocketException failure) when (failure.SocketErrorCode == SocketError.ConnectionRefused && (File.GetAttributes(path) & FileAttributes.Normal) == 0)
-        {
-            File.Delete(path);
-            return;
-        }
         catch (SocketException failure)
         {
-            throw new StartupException($"--nbd unix:{path}: something is there that is no socket of a node ({failure.SocketErrorCode}); remove it, or name another path");
+            throw new StartupException($"--nbd unix:{path}: something is there, of a node that was killed or of somebody else ({failure.SocketErrorCode}); remove it, or name another path");
         }
 
         throw new StartupException($"--nbd unix:{path}: another process listens there; stop it, or name another path");
