@@ -160,7 +160,7 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
             while (difference is null && !victim.HasExited && Stopwatch.GetElapsedTime(began) < ReachedWithin);
             return difference;
         }).Append(PromptAsync(point, victim, options.Prefix!, redis)));
-        Assert.True(differences.All(difference => difference is null), string.Join('\n', differences.Where(difference => difference is not null)) + "\n" + survivor.Log);
+        Assert.True(differences.All(difference => difference is null), survivor.Log + "\n" + string.Join('\n', differences.Where(difference => difference is not null)));
         Assert.True(victim.HasExited, "the place was never passed");
         Assert.Equal(KilledExitCode, victim.ExitCode);
 
