@@ -40,6 +40,7 @@ internal sealed class CommandLine
                 new CreateVerb(), new CloneVerb(), new InfoVerb(), new SizeVerb(), new ContentSizeVerb(), new NameVerb(), new TreeVerb(), new ExplainVerb(),
                 new ReadVerb(), new WriteVerb(), new OpVerb(),
                 new ImportVerb(), new ExportVerb(),
+                new NbdVerb(),
                 new DuplicateVerb(), new ReplaceVerb(), new RenewVerb(), new CloseVerb(), new RevokeVerb(),
                 new SignalVerb(), new WaitVerb(),
                 new LsVerb(), new HandleVerb(), new ScrubVerb(),

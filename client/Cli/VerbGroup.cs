@@ -6,6 +6,7 @@ internal enum VerbGroup
     Objects,
     Bytes,
     Files,
+    Disks,
     Handles,
     Signals,
     Operator,

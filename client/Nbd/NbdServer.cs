@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using VmoCluster.Client;
 using VmoCluster.NbdDoor.Handshake;
@@ -31,13 +32,18 @@ public sealed class NbdServer : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public EndPoint EndPoint => _listener.LocalEndPoint!;
 
-    /// <summary>Begins to listen. Throws <see cref="SocketException"/> where that cannot be.</summary>
-    /// <param name="where">An address and port, 0 being a free one; or a unix socket's path, where nothing may be yet.</param>
+    /// <summary>The same, as clients and settings write it: <c>HOST:PORT</c> or <c>unix:PATH</c>.</summary>
+    public string Where => EndPoint is IPEndPoint network ? network.ToString() : $"unix:{EndPoint}";
+
+    /// <summary>Begins to listen. Throws <see cref="NbdSetupException"/> where that cannot be.</summary>
+    /// <param name="where">An address and port, 0 being a free one; or a unix socket's path, where nothing may be but a socket that nobody listens on any more.</param>
     /// <param name="client">Through which the VMOs are used. It stays its owner's.</param>
     /// <param name="options">Bounds.</param>
     /// <param name="log">Told a sentence of each connection that did not end well.</param>
     public static NbdServer Listen(EndPoint where, VmoClient client, NbdOptions? options = null, Action<string>? log = null)
     {
+        if (where is UnixDomainSocketEndPoint unix)
+            UnixPath.Clear(unix);
         var listener = new Socket(where.AddressFamily, SocketType.Stream, where is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
         try
         {
@@ -45,10 +51,10 @@ public sealed class NbdServer : IAsyncDisposable
             listener.Listen(512);
             return new(listener, client, options ?? new(), log ?? (_ => { }));
         }
-        catch
+        catch (SocketException failure)
         {
             listener.Dispose();
-            throw;
+            throw new NbdSetupException($"{where}: {failure.Message}", failure);
         }
     }
 
@@ -129,5 +135,8 @@ public sealed class NbdServer : IAsyncDisposable
         var transmission = new Transmission(agreed, _options, _stopped);
         await using (transmission.ConfigureAwait(false))
             await transmission.RunAsync().ConfigureAwait(false);
+        // A connection that is merely cut looks like an attack to TLS.
+        if (agreed.Stream is SslStream tls)
+            await tls.ShutdownAsync().ConfigureAwait(false);
     }
 }

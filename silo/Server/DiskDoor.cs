@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using VmoCluster.Client;
 using VmoCluster.Hosting;
 using VmoCluster.Hosting.Settings;
@@ -12,44 +11,50 @@ internal sealed partial class DiskDoor : IAsyncDisposable
 {
     private readonly EndPoint _where;
     private readonly VmoClient _client;
-    private readonly NbdOptions _options;
     private readonly ILogger<NbdServer> _logger;
+    private readonly NbdOptions _options;
     private NbdServer? _server;
 
-    private DiskDoor(EndPoint where, VmoClient client, NbdOptions options, ILogger<NbdServer> logger) =>
-        (_where, _client, _options, _logger) = (where, client, options, logger);
-
-    /// <summary>Where it listens, as clients are told: HOST:PORT, or unix:PATH. Only after the start.</summary>
-    public string Where => _server!.EndPoint is IPEndPoint network ? network.ToString() : $"unix:{_server.EndPoint}";
-
-    /// <summary>The door that the node was told of; null where it was told of none. Throws <see cref="StartupException"/>: its certificate is no good, or its path is taken.</summary>
-    public static DiskDoor? Open(VmoNodeOptions options, IServiceProvider services)
+    private DiskDoor(EndPoint where, VmoNodeOptions options, IServiceProvider services)
     {
-        if (options.Nbd is not { } where)
+        _where = where;
+        _logger = services.GetRequiredService<ILogger<NbdServer>>();
+        _client = new VmoClient(services.GetRequiredService<ITransport>(), new());
+        _options = new()
         {
-            return null;
-        }
-
-        if (where is UnixDomainSocketEndPoint unix)
-        {
-            RequireFree(unix);
-        }
-
-        NbdCertificate? certificate = null;
-        if (options.NbdCertificateFile is { } file)
-        {
-            certificate = new NbdCertificate(file, options.NbdKeyFile!, services.GetRequiredService<ILogger<NbdCertificate>>());
-        }
-
-        var patience = TimeSpan.FromSeconds(options.NbdPatienceSeconds);
-        return new(
-            where, new VmoClient(services.GetRequiredService<ITransport>(), new()), new() { Patience = patience, Certificate = certificate is null ? null : certificate.Current },
-            services.GetRequiredService<ILogger<NbdServer>>());
+            Patience = TimeSpan.FromSeconds(options.NbdPatienceSeconds),
+            Certificate = options.NbdCertificateFile is { } file ? new NbdCertificate(file, options.NbdKeyFile!, LogTold).Current : null,
+        };
     }
 
+    /// <summary>Where it listens, as clients are told: HOST:PORT, or unix:PATH. Only after the start.</summary>
+    public string Where => _server!.Where;
+
+    /// <summary>The door that the node was told of; null where it was told of none. Throws <see cref="StartupException"/>: its certificate is no good.</summary>
+    public static DiskDoor? Open(VmoNodeOptions options, IServiceProvider services)
+    {
+        try
+        {
+            return options.Nbd is { } where ? new DiskDoor(where, options, services) : null;
+        }
+        catch (NbdSetupException failure)
+        {
+            throw new StartupException($"--nbd: {failure.Message}", failure);
+        }
+    }
+
+    /// <summary>Begins to listen. Throws <see cref="StartupException"/>: the place is taken.</summary>
     public void Start(IHostApplicationLifetime lifetime)
     {
-        _server = NbdServer.Listen(_where, _client, _options, LogEnded);
+        try
+        {
+            _server = NbdServer.Listen(_where, _client, _options, LogTold);
+        }
+        catch (NbdSetupException failure)
+        {
+            throw new StartupException($"--nbd: {failure.Message}", failure);
+        }
+
         lifetime.ApplicationStopping.Register(() => _ = _server.DisposeAsync().AsTask());
     }
 
@@ -61,28 +66,6 @@ internal sealed partial class DiskDoor : IAsyncDisposable
         }
     }
 
-    // Whatever is there is nobody's to remove who cannot tell what it is.
-    private static void RequireFree(UnixDomainSocketEndPoint unix)
-    {
-        var path = unix.ToString()!;
-        if (!File.Exists(path))
-        {
-            return;
-        }
-
-        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            probe.Connect(unix);
-        }
-        catch (SocketException failure)
-        {
-            throw new StartupException($"--nbd unix:{path}: something is there, of a node that was killed or of somebody else ({failure.SocketErrorCode}); remove it, or name another path");
-        }
-
-        throw new StartupException($"--nbd unix:{path}: another process listens there; stop it, or name another path");
-    }
-
-    [LoggerMessage(LogLevel.Information, "NBD: {Why}")]
-    private partial void LogEnded(string why);
+    [LoggerMessage(LogLevel.Information, "NBD: {What}")]
+    private partial void LogTold(string what);
 }

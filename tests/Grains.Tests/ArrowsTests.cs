@@ -17,7 +17,7 @@ public partial class ArrowsTests
         ["client/Orleans"] = ["Client"],
         ["client/Grpc"] = ["Client"],
         ["client/Nbd"] = ["Client"],
-        ["client/Cli"] = ["Client"],
+        ["client/Cli"] = ["Client", "Nbd"],
     };
 
     [Fact]

@@ -7,12 +7,13 @@ namespace VmoCluster.Harness;
 /// Starts processes that end with the process that runs the tests, however that ends, and on request inside a participant of a
 /// <see cref="NetworkLab"/>. The id is the program's own: what stands before it on the command line replaces itself by it.
 /// </summary>
-internal static class ChildProcess
+public static class ChildProcess
 {
     private static readonly bool CanFollow = Tools.IsThere("setpriv");
     private static readonly BlockingCollection<Action> Asked = [];
     private static readonly Thread Starter = NewStarter();
 
+    /// <summary>Starts one. Its command line is changed to what stands before it.</summary>
     public static Process Start(ProcessStartInfo start, LabHost? host = null)
     {
         if (host is not null)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace VmoCluster.Harness;
 
@@ -35,10 +36,10 @@ public sealed class SiloCluster : IAsyncDisposable
         return cluster;
     }
 
-    /// <summary>The same of silos that differ: each is told its Redis, and in a lab its participant.</summary>
-    public static async Task<SiloCluster> StartEachAsync(int count, Func<int, SiloOptions> optionsOf)
+    /// <summary>The same of silos that differ: each is told its Redis, and in a lab its participant. Where they are all on one Redis, it may be named, and stays the caller's.</summary>
+    public static async Task<SiloCluster> StartEachAsync(int count, Func<int, SiloOptions> optionsOf, RedisServer? redis = null)
     {
-        var cluster = new SiloCluster(null, false, optionsOf);
+        var cluster = new SiloCluster(redis, false, optionsOf);
         await cluster.RunAsync(count);
         return cluster;
     }
@@ -86,6 +87,15 @@ public sealed class SiloCluster : IAsyncDisposable
                 await Task.Delay(50);
             }
         }
+    }
+
+    /// <summary>The silo whose session the VMO's record names as its owner's; null where it has none, or that of a silo that is gone.</summary>
+    public async Task<SiloProcess?> OwnerAsync(ulong koid)
+    {
+        var owner = await Redis.CommandAsync("HGET", string.Create(CultureInfo.InvariantCulture, $"{_optionsOf(0).Prefix ?? "vmo:"}{{{koid}}}:v"), "owner");
+        return owner.Split("\r\n") is [_, { Length: > 0 } text, ..]
+            ? _silos.FirstOrDefault(silo => silo.Session == ulong.Parse(text.Split(':')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture))
+            : null;
     }
 
     /// <summary>

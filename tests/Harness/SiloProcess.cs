@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Text.RegularExpressions;
 
 namespace VmoCluster.Harness;
 
@@ -9,7 +10,7 @@ namespace VmoCluster.Harness;
 /// killed, frozen, and started again on the same data and ports. It ends with the tests' process. In a lab's participant it listens at the
 /// participant's address, and <see cref="Endpoint"/> and <see cref="Http"/> are this machine's ways in, which no fault of the lab is on.
 /// </summary>
-public sealed class SiloProcess : IAsyncDisposable
+public sealed partial class SiloProcess : IAsyncDisposable
 {
     private const int LogLinesKept = 2000;
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(45);
@@ -48,6 +49,9 @@ public sealed class SiloProcess : IAsyncDisposable
 
     /// <summary>The line it printed when it was ready.</summary>
     public string ReadyLine { get; private set; } = "";
+
+    /// <summary>The session it opened last.</summary>
+    public ulong Session { get; private set; }
 
     /// <summary>The operator's credential of this node.</summary>
     public string OperatorToken => File.ReadLines(Path.Combine(Data, "operator")).First();
@@ -257,6 +261,7 @@ public sealed class SiloProcess : IAsyncDisposable
         var arguments = new List<string> { "--data", Data };
         AddUnlessGiven(arguments, "--listen", string.Create(CultureInfo.InvariantCulture, $"{address}:{InnerEndpoint.Port}"));
         AddUnlessGiven(arguments, "--http", string.Create(CultureInfo.InvariantCulture, $"{address}:{InnerHttp.Port}"));
+        AddUnlessGiven(arguments, "--nbd", "none");
         if (Host is not null)
         {
             arguments.AddRange(["--address", address.ToString(), "--allow-unauthenticated"]);
@@ -307,11 +312,19 @@ public sealed class SiloProcess : IAsyncDisposable
             }
         }
 
+        if (SessionLine().Match(line) is { Success: true } opened)
+        {
+            Session = ulong.Parse(opened.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        }
+
         if (ready is not null && line.StartsWith("ready ", StringComparison.Ordinal))
         {
             ready.TrySetResult(line);
         }
     }
+
+    [GeneratedRegex("Session ([0-9a-f]+) is open")]
+    private static partial Regex SessionLine();
 }
 
 /// <summary>How a node refused its start.</summary>

@@ -15,6 +15,7 @@ public sealed class SettingsTests
         Assert.True(options.IsEmbedded);
         Assert.Equal(new IPEndPoint(IPAddress.Loopback, 7070), options.Listen);
         Assert.Equal(new IPEndPoint(IPAddress.Loopback, 7071), options.Http);
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 10809), options.Nbd);
         Assert.Equal(Path.Combine("./vmo-data", "operator"), options.OperatorPath);
         Assert.Null(options.GatewayPort);
     }

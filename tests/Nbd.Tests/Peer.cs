@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using VmoCluster.Harness;
 
 namespace VmoCluster.Nbd.Tests;
 
@@ -10,8 +11,9 @@ internal static class Peer
     /// <summary>Runs it and gives what it printed. Throws when its exit code is another than expected.</summary>
     public static async Task<string> RunAsync(string program, IEnumerable<string> arguments, int code = 0)
     {
+        var what = $"{program} {string.Join(' ', arguments)}";
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        using var process = Process.Start(start)!;
+        using var process = ChildProcess.Start(start);
         process.StandardInput.Close();
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         using var patience = new CancellationTokenSource(Patience);
@@ -22,10 +24,10 @@ internal static class Peer
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{program} {string.Join(' ', start.ArgumentList)} did not end; it printed: {await output}{await error}");
+            throw new TimeoutException($"{what} did not end; it printed: {await output}{await error}");
         }
 
         var said = await output + await error;
-        return process.ExitCode == code ? said : throw new InvalidOperationException($"{program} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}: {said}");
+        return process.ExitCode == code ? said : throw new InvalidOperationException($"{what} ended with {process.ExitCode}: {said}");
     }
 }

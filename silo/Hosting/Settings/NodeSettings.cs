@@ -36,7 +36,7 @@ internal static class NodeSettings
         }),
         new("Listen", "--listen", "HOST:PORT", "gRPC, HTTP/2 without TLS (127.0.0.1:7070)", EndPointOf((o, v) => o.Listen = v)),
         new("Http", "--http", "HOST:PORT", "metrics and health, HTTP/1.1 (127.0.0.1:7071)", EndPointOf((o, v) => o.Http = v)),
-        new("Nbd", "--nbd", "WHERE", "VMOs as disks over NBD: HOST:PORT (customary port 10809), unix:PATH, or none (none)", NbdOf((o, v) => o.Nbd = v)),
+        new("Nbd", "--nbd", "WHERE", "VMOs as disks over NBD: HOST:PORT, unix:PATH, or none (127.0.0.1:10809)", NbdOf((o, v) => o.Nbd = v)),
         new("NbdCertificate", "--nbd-certificate", "FILE", "PEM certificate for NBD; TLS is required there with it", Text((o, v) => o.NbdCertificateFile = v)),
         new("NbdKey", "--nbd-key", "FILE", "PEM key of that certificate", Text((o, v) => o.NbdKeyFile = v)),
         new("NbdPatience", "--nbd-patience", "SECONDS", "how long NBD tries while a silo or the store is away, before EIO (30)", (o, v) =>

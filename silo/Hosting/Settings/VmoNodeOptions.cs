@@ -52,10 +52,8 @@ public sealed class VmoNodeOptions
     /// <summary>Where HTTP/1.1 listens: metrics and health. Default 127.0.0.1:7071; port 0 is a free one.</summary>
     public IPEndPoint Http { get; set; } = new(IPAddress.Loopback, 7071);
 
-    /// <summary>
-    /// Where NBD listens: an address and port, 0 being a free one, or a unix socket. Null, the default: nowhere.
-    /// </summary>
-    public EndPoint? Nbd { get; set; }
+    /// <summary>Where NBD listens: an address and port, 0 being a free one, or a unix socket; null is nowhere. Default 127.0.0.1:10809, NBD's own port.</summary>
+    public EndPoint? Nbd { get; set; } = new IPEndPoint(IPAddress.Loopback, 10809);
 
     /// <summary>A PEM file with the certificate, and its chain, that NBD shows under TLS. With one TLS is required there. Read anew when it changes. Default none.</summary>
     public string? NbdCertificateFile { get; set; }

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging.Abstractions;
 using VmoCluster.Client;
 using VmoCluster.Core.Store;
@@ -22,7 +21,7 @@ namespace VmoCluster.Cluster.Tests.Nodes;
 /// a scrub finds nothing and nothing is left in the store.
 /// </summary>
 [Collection(NodeCollection.Name)]
-public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper output) : IClassFixture<FaultLanes>
+public sealed class FaultPointTests(FaultLanes lanes, ITestOutputHelper output) : IClassFixture<FaultLanes>
 {
     private const int Families = 3;
     private const int KilledExitCode = 128 + Signals.Kill;
@@ -182,7 +181,7 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
     // What does not come by itself while families are played: that the silo is told to leave, or, VMO by VMO, to give them up.
     private static async Task<string?> PromptAsync(string point, SiloProcess victim, string prefix, RedisServer redis)
     {
-        var session = ulong.Parse(SessionLine().Match(victim.Log).Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        var session = victim.Session;
         if (point.StartsWith("release", StringComparison.Ordinal))
         {
             await Eventually.UntilAsync("the silo owns a VMO", async () => (await Task.WhenAll((await redis.KeysAsync($"{prefix}{{[0-9]*}}:v")).Select(key => redis.CommandAsync("HGET", key, "owner"))))
@@ -208,7 +207,4 @@ public sealed partial class FaultPointTests(FaultLanes lanes, ITestOutputHelper 
 
         return null;
     }
-
-    [GeneratedRegex("Session ([0-9a-f]+) is open")]
-    private static partial Regex SessionLine();
 }

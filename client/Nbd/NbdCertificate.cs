@@ -1,18 +1,18 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using VmoCluster.Hosting;
 
-namespace VmoCluster.Server;
+namespace VmoCluster.NbdDoor;
 
 /// <summary>
 /// The certificate that NBD shows, from two PEM files. They are looked at with each handshake and read anew when they have changed; a new one that cannot
 /// be read, or is not valid at present, is told and the former goes on.
 /// </summary>
-internal sealed partial class NbdCertificate
+public sealed class NbdCertificate
 {
     private readonly string _certificateFile;
     private readonly string _keyFile;
-    private readonly ILogger<NbdCertificate> _logger;
+    private readonly Action<string> _log;
+    private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private X509Certificate2 _current;
 
@@ -20,11 +20,15 @@ internal sealed partial class NbdCertificate
     private string _why = "";
     private (DateTime Certificate, DateTime Key) _readAs;
 
-    /// <summary>Reads it for the first time. Throws <see cref="StartupException"/> when there is none that is valid now.</summary>
-    public NbdCertificate(string certificateFile, string keyFile, ILogger<NbdCertificate> logger)
+    /// <summary>Reads it for the first time. Throws <see cref="NbdSetupException"/> when there is none that is valid now.</summary>
+    /// <param name="certificateFile">The certificate, and its chain behind it.</param>
+    /// <param name="keyFile">Its key.</param>
+    /// <param name="log">Told of each certificate that was read anew, and of each that was not taken.</param>
+    /// <param name="time">The clock that it must be valid by.</param>
+    public NbdCertificate(string certificateFile, string keyFile, Action<string> log, TimeProvider? time = null)
     {
-        (_certificateFile, _keyFile, _logger, _readAs) = (certificateFile, keyFile, logger, Written(certificateFile, keyFile));
-        _current = Read() ?? throw new StartupException($"--nbd-certificate {certificateFile}, --nbd-key {keyFile}: {_why}");
+        (_certificateFile, _keyFile, _log, _time, _readAs) = (certificateFile, keyFile, log, time ?? TimeProvider.System, Written(certificateFile, keyFile));
+        _current = Read() ?? throw new NbdSetupException($"certificate {certificateFile}, key {keyFile}: {_why}");
     }
 
     /// <summary>The newest that was good when it was read.</summary>
@@ -38,11 +42,11 @@ internal sealed partial class NbdCertificate
                 if (Read() is { } next)
                 {
                     _current = next;
-                    LogRead(next.NotAfter);
+                    _log($"a new certificate is shown, valid until {next.NotAfter.ToUniversalTime():u}");
                 }
                 else
                 {
-                    LogRefused(_why);
+                    _log($"the certificate stays the one it was: {_why}");
                 }
             }
 
@@ -58,7 +62,7 @@ internal sealed partial class NbdCertificate
         {
             // By way of PKCS#12: a key that exists in memory only is not found by SslStream everywhere.
             using var read = X509Certificate2.CreateFromPemFile(_certificateFile, _keyFile);
-            var now = TimeProvider.System.GetUtcNow();
+            var now = _time.GetUtcNow();
             if (now < read.NotBefore || now > read.NotAfter)
             {
                 _why = $"the certificate is valid from {read.NotBefore.ToUniversalTime():u} to {read.NotAfter.ToUniversalTime():u}, not now";
@@ -73,10 +77,4 @@ internal sealed partial class NbdCertificate
             return null;
         }
     }
-
-    [LoggerMessage(LogLevel.Information, "NBD shows a new certificate, valid until {Until}.")]
-    private partial void LogRead(DateTime until);
-
-    [LoggerMessage(LogLevel.Error, "NBD goes on with the certificate it has: {Why}")]
-    private partial void LogRefused(string why);
 }

@@ -1,0 +1,95 @@
+using VmoCluster.Client;
+using VmoCluster.Harness;
+
+namespace VmoCluster.Nbd.Tests;
+
+/// <summary>Disks of VMOs far down in a family, and on another silo than the one that is asked; and what becomes of one whose silo dies.</summary>
+public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCluster>
+{
+    private const int Page = Limits.PageBytes;
+    private const int Pages = 256;
+
+    [Theory]
+    [InlineData(VmoKind.Live, 0)]
+    [InlineData(VmoKind.Live, 1)]
+    [InlineData(VmoKind.Live, 16)]
+    [InlineData(VmoKind.Live, 256)]
+    [InlineData(VmoKind.Snapshot, 1)]
+    [InlineData(VmoKind.Snapshot, 16)]
+    [InlineData(VmoKind.Snapshot, 256)]
+    public async Task A_disk_shows_its_bytes_and_takes_new_ones_at_any_depth_through_any_silo(VmoKind kind, int depth)
+    {
+        var (vmo, right) = await ChainAsync(kind, depth);
+        Assert.Equal(right, await ReadAsync(vmo, 0));
+        Assert.Equal(right, await ReadAsync(vmo, 1));
+        // Each silo writes what the other shows; one of them does not own the VMO.
+        for (var silo = 0; silo < 2; silo++)
+        {
+            var (at, fill) = ((100 + silo) * Page, (byte)(0xA0 + silo));
+            await Peer.RunAsync("qemu-io", ["-f", "raw", "-c", $"write -P {fill} {at} {Page}", "-c", $"discard {7 * Page} {Page}", cluster.Uri(vmo, silo)]);
+            right.AsSpan(at, Page).Fill(fill);
+            right.AsSpan(7 * Page, Page).Clear();
+            Assert.Equal(right, await ReadAsync(vmo, 1 - silo));
+        }
+    }
+
+    [Fact]
+    public async Task A_killed_owner_is_a_pause_to_fio_and_no_error()
+    {
+        // Which silo a VMO comes to live on is Orleans' choice: some are made until one lives on each.
+        var vmos = new Vmo?[2];
+        await Eventually.UntilAsync("a VMO on each silo", async () =>
+        {
+            var vmo = await cluster.Client.CreateAsync(64 << 20);
+            await vmo.WriteAsync(0, new byte[] { 1 });
+            if (await cluster.OwnerAsync(vmo) is >= 0 and var owner)
+                vmos[owner] = vmo;
+            return vmos.All(found => found is not null);
+        });
+        var (served, dies) = (0, 1);
+        var running = Task.WhenAll(vmos.Select(vmo => Peer.RunAsync("fio", [
+            "--name=verify", "--ioengine=nbd", $"--uri={cluster.Uri(vmo!, served)}", "--rw=randwrite", "--bs=4k", "--size=48m", "--iodepth=32", "--rate_iops=1500",
+            "--verify=crc32c", "--verify_fatal=1", "--randseed=7"])));
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        Assert.False(running.IsCompleted, "fio had ended before anything was killed");
+        await cluster.Cluster.Silos[dies].KillAsync();
+        try
+        {
+            foreach (var said in await running)
+                Assert.Contains("err= 0", said, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await cluster.Cluster.Silos[dies].RestartAsync();
+            await cluster.Cluster.WaitForMembersAsync(2);
+        }
+    }
+
+    // A root of a pattern, and clones of clones, each of which has written a page of its own; its bytes.
+    private async Task<(Vmo Vmo, byte[] Right)> ChainAsync(VmoKind kind, int depth)
+    {
+        var right = new byte[Pages * Page];
+        for (var i = 0; i < right.Length; i++)
+            right[i] = (byte)((i / Page) + (i * 7));
+        var vmo = await cluster.Client.CreateAsync((ulong)right.Length);
+        await vmo.WriteAsync(0, right);
+        for (var level = 1; level <= depth; level++)
+        {
+            vmo = await vmo.CloneAsync(kind);
+            var at = level * 37 % Pages * Page;
+            right.AsSpan(at, Page).Fill((byte)level);
+            await vmo.WriteAsync((ulong)at, right.AsMemory(at, Page));
+        }
+
+        return (vmo, right);
+    }
+
+    private async Task<byte[]> ReadAsync(Vmo vmo, int silo)
+    {
+        var file = cluster.File($"read-{Guid.NewGuid():n}");
+        await Peer.RunAsync("nbdcopy", [cluster.Uri(vmo, silo), file]);
+        var bytes = await File.ReadAllBytesAsync(file);
+        File.Delete(file);
+        return bytes;
+    }
+}

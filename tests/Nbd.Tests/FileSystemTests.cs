@@ -1,0 +1,86 @@
+using VmoCluster.Client;
+
+namespace VmoCluster.Nbd.Tests;
+
+/// <summary>The kernel's file systems on a disk (nbdfuse makes it a file, losetup a block device): made, filled, trimmed, checked, and forked.</summary>
+public sealed class FileSystemTests(DiskNode node) : IClassFixture<DiskNode>
+{
+    // $1 the disk, $2 an empty folder, $3 the project's, $4 what is done with $device, the folder $at, and $tree: the project's sources.
+    private const string Attached = """
+        set -euo pipefail
+        export PATH="$PATH:/usr/sbin:/sbin"
+        disk=$1 folder=$2 file=$2/file at=$2/at tree=$2/tree device=
+        touch "$file"; mkdir "$at" "$tree"
+        tar -C "$3" --exclude bin --exclude obj -c client dashboards deploy grains silo tests | tar -C "$tree" -x
+        nbdfuse --pidfile "$folder/pid" "$file" "$disk" & fuse=$!
+        leave() {
+            umount "$at" 2>/dev/null || true
+            [ -z "$device" ] || losetup -d "$device"
+            fusermount3 -u "$file" || fusermount3 -uz "$file"
+            wait "$fuse"
+        }
+        trap leave EXIT
+        for i in $(seq 200); do [ -s "$folder/pid" ] && break; sleep 0.1; done
+        device=$(losetup --find --show "$file")
+        eval "$4"
+        """;
+
+    [Theory]
+    [InlineData("ext4", "mkfs.ext4 -q -E nodiscard", "e2fsck -fn")]
+    [InlineData("xfs", "mkfs.xfs -q", "xfs_repair -n")]
+    [InlineData("btrfs", "mkfs.btrfs -q", "btrfs check")]
+    public async Task A_file_system_is_made_filled_trimmed_and_clean_and_its_fork_is_another(string type, string make, string check)
+    {
+        var vmo = await node.Client.CreateAsync(512 << 20, new() { Name = type });
+        var said = await OnAsync(vmo, $"""
+            {make} $device
+            mount $device $at
+            cp -r $tree $at/tree
+            diff -r $tree $at/tree
+            dd if=/dev/urandom of=$at/big bs=1M count=40 status=none; sync; rm $at/big
+            fstrim -v $at
+            umount $at
+            {check} $device
+            """);
+        Assert.Contains("trimmed", said, StringComparison.Ordinal);
+        var (stored, image) = ((await vmo.GetInfoAsync()).CommittedBytes, 512UL << 20);
+        Assert.True(stored < image / 4, $"{stored} bytes are stored of a disk whose free space was trimmed");
+
+        // Its fork has the tree, goes its own way, and leaves the disk as it was.
+        var fork = await vmo.CloneAsync(VmoKind.Snapshot);
+        await OnAsync(fork, $"""
+            {check} $device
+            mount $device $at
+            diff -r $tree $at/tree
+            rm -r $at/tree; echo fork > $at/fork
+            umount $at
+            {check} $device
+            """);
+        await OnAsync(vmo, """
+            mount -o ro $device $at
+            diff -r $tree $at/tree
+            test ! -e $at/fork
+            """);
+    }
+
+    private async Task<string> OnAsync(Vmo vmo, string what)
+    {
+        var folder = Directory.CreateTempSubdirectory("vmo-nbd-fs-").FullName;
+        try
+        {
+            return await Peer.RunAsync("bash", ["-c", Attached, "attached", node.Uri(vmo), folder, ProjectFolder(), what]);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static string ProjectFolder()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Cluster.sln")))
+            folder = folder.Parent ?? throw new DirectoryNotFoundException("no Cluster.sln above the tests");
+        return folder.FullName;
+    }
+}
