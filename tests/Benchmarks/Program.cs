@@ -18,6 +18,7 @@ var benchmarks = new Dictionary<string, Func<BenchmarkOptions, Report, Task>>(St
     ["fan-out"] = FanOutBenchmark.RunAsync,
     ["idle-clones"] = FamilyMemoryBenchmark.RunAsync,
     ["folds"] = FoldBenchmark.RunAsync,
+    ["nbd"] = NbdBenchmark.RunAsync,
 };
 var names = new List<string>();
 var options = new BenchmarkOptions();
