@@ -20,6 +20,9 @@ internal static partial class GrainLog
     [LoggerMessage(5, LogLevel.Warning, "VMO {Koid}: {What} failed, it will be tried again: {Reason}")]
     public static partial void WillRetry(ILogger logger, ulong koid, string what, string reason);
 
+    [LoggerMessage(6, LogLevel.Warning, "VMO {Koid}: what lies under it cannot be read, which is damage unless it was taken over just then: {Reason}")]
+    public static partial void NotRead(ILogger logger, ulong koid, string reason);
+
     [LoggerMessage(10, LogLevel.Information, "audit {Call} of VMO {Koid} by {Tenant}/{Subject}: {Status}")]
     public static partial void Audit(ILogger logger, string call, ulong koid, string tenant, string subject, VmoStatus status);
 }

@@ -96,9 +96,15 @@ internal sealed class VmoShell : IDisposable
         if (_isFed)
             return;
         _isFed = true;
-        while (_inputs.TryDequeue(out var next))
-            Step(next);
-        _isFed = false;
+        try
+        {
+            while (_inputs.TryDequeue(out var next))
+                Step(next);
+        }
+        finally
+        {
+            _isFed = false;
+        }
     }
 
     private void Step(VmoInput input)
@@ -286,6 +292,8 @@ internal sealed class VmoShell : IDisposable
         }
         catch (Exception exception) when (TryExplain(exception, out var outcome))
         {
+            if (outcome.Status == VmoStatus.DataIntegrity)
+                GrainLog.NotRead(_services.Logger, _machine.Koid.Value, outcome.Message);
             Feed(new FrozenLoaded(load, null, outcome));
         }
     }

@@ -1,3 +1,5 @@
+using VmoCluster.Core.Machine;
+using VmoCluster.Core.Store;
 using VmoCluster.Core.Tests.Sim;
 using VmoCluster.Messages;
 
@@ -101,6 +103,31 @@ public class FoldTests
             Assert.Empty(family.Store.Layers);
             Assert.Equal(0, family.Store.BlobCount);
         }
+    }
+
+    // Found by FaultPointTests in 1 of 150: two cores and eight silos, and the walk had to wait for a processor while all this was done.
+    [Fact]
+    public void A_read_that_waits_for_a_layer_while_it_is_taken_over_and_freed_looks_anew()
+    {
+        var family = new SimFamily(1);
+        var source = family.CreateRoot(32 * Page);
+        Write(family, source, 3, 7);
+        var child = Snapshot(family, source, 32);
+        // Nobody has what it shows in memory: another silo opens it.
+        for (var silo = 0; silo < 3; silo++)
+            family.Crash(silo);
+        LayerId? waited = null;
+        family.IsSlow = effect => effect is LoadFrozen load && load.Layer.Home == source.Koid && (waited = load.Layer) == load.Layer && family.Store.Layers.Contains(load.Layer);
+        var read = family.Send(child.Koid, ticket => new ReadInput(ticket, new() { Head = SimFamily.Head(child.Secret), Items = [new(3 * Page, 1)] }));
+        for (var steps = 0; waited is null && steps < 100; steps++)
+            family.RunSome(1);
+        Assert.Equal(Outcome.Ok, family.Close(source));
+        family.Settle();
+        Assert.NotNull(waited);
+        Assert.DoesNotContain(waited.Value, family.Store.Layers);
+        var replies = Assert.IsType<ReadReplies>(read.Reply);
+        Assert.Equal(Outcome.Ok, replies.Outcomes?[0] ?? Outcome.Ok);
+        Assert.Equal(7, replies.Data[0]);
     }
 
     [Fact]

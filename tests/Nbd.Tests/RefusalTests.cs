@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Microsoft.Extensions.Time.Testing;
-using VmoCluster.Client;
 using VmoCluster.NbdDoor;
 using VmoCluster.NbdDoor.Wire;
 

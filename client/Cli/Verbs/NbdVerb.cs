@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using VmoCluster.Cli.Output;
 using VmoCluster.Cli.Parsing;
-using VmoCluster.Client;
 using VmoCluster.NbdDoor;
 
 namespace VmoCluster.Cli.Verbs;

@@ -147,6 +147,7 @@ internal sealed class Transmission : IAsyncDisposable
             ArrayPool<byte>.Shared.Return(payload);
             _room.Leave(bytes);
         }));
+        NbdTelemetry.Count(request.Command, NbdError.None);
     }
 
     // The room of one piece serves all of them, one after the other.
@@ -180,6 +181,7 @@ internal sealed class Transmission : IAsyncDisposable
         }
 
         Leave();
+        NbdTelemetry.Count(request.Command, NbdError.None);
     }
 
     // Pieces are written as they come in, so that a large write takes no more room than a few of them. A refused one is read over.
@@ -247,6 +249,7 @@ internal sealed class Transmission : IAsyncDisposable
             await work.ConfigureAwait(false);
             var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.None, 0, isLast: true) : SimpleHead(request, NbdError.None);
             _output.Send(new(head, default, () => _room.Leave(0)));
+            NbdTelemetry.Count(request.Command, NbdError.None);
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
@@ -275,6 +278,8 @@ internal sealed class Transmission : IAsyncDisposable
 
                 _output.Send(new(head, default, left == 0 ? () => _room.Leave(0) : () => { }));
             }
+
+            NbdTelemetry.Count(request.Command, NbdError.None);
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
@@ -318,6 +323,7 @@ internal sealed class Transmission : IAsyncDisposable
 
     private void Fail(NbdRequest request, NbdError error, string why, Action sent)
     {
+        NbdTelemetry.Count(request.Command, error);
         if (!_agreed.IsStructured)
         {
             _output.Send(new(SimpleHead(request, error), default, sent));

@@ -122,6 +122,14 @@ internal sealed class Loads(MachineState state)
     {
         if (!_frozen.TryGetValue((input.Load.Layer, input.Load.Extent), out var wait))
             return;
+        // Taken over meanwhile, and maybe freed: whatever was found, or not, is no matter. Whoever waits looks at what lies there now.
+        if (!state.Sight.LooksThrough(input.Load.Layer))
+        {
+            _frozen.Remove((input.Load.Layer, input.Load.Extent));
+            Finish(wait.Waiters, Outcome.Ok);
+            return;
+        }
+
         if (input.Shown is { } shown)
         {
             // Looked up, maybe, before the blob went that was found gone since: whoever found that waits for what is true after it.

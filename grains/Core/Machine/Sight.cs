@@ -42,6 +42,21 @@ internal sealed class Sight(MachineState state)
         }
     }
 
+    /// <summary>Whether a frozen layer is looked at right under the top, the own stack's or an ancestor's.</summary>
+    public bool LooksThrough(LayerId layer)
+    {
+        var below = state.Layer.Below;
+        if (below.Under != 0 && layer == UnderId)
+            return true;
+        foreach (var item in below.Bases)
+        {
+            if (item.Layer == layer)
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Begins to note which views are looked at.</summary>
     public void Begin() => _used.Clear();
 

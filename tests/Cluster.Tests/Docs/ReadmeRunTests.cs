@@ -33,6 +33,14 @@ public sealed class ReadmeRunTests(ReadmeTerminals terminals) : IClassFixture<Re
     }
 
     [Fact]
+    public async Task A_fork_is_a_disk_as_the_README_says()
+    {
+        var shell = Readme.Block("disk");
+        var output = await terminals.InSecondTerminalAsync(shell);
+        Assert.Equal(Readme.PromisedBy(shell), output.Trim().Split('\n'));
+    }
+
+    [Fact]
     public async Task Ctrl_C_ends_the_node_and_the_same_command_goes_on_with_the_same_data()
     {
         var handle = (await terminals.InSecondTerminalAsync("H=$(vmo create --size 4096); echo kept | vmo write $H --offset 0; echo $H")).Trim();

@@ -9,6 +9,7 @@ public sealed partial class ReadmeTerminals : IAsyncLifetime, IDisposable
     private readonly ReadmeFolder _folder = new();
     private RunningProgram _node = null!;
     private string _endpoint = "";
+    private string _disks = "";
 
     public Task InitializeAsync() => StartNodeAsync();
 
@@ -34,19 +35,23 @@ public sealed partial class ReadmeTerminals : IAsyncLifetime, IDisposable
             ["Vmo__Data"] = Path.Combine(_folder.Path, "data of the node"),
             ["Vmo__Listen"] = "127.0.0.1:0",
             ["Vmo__Http"] = "127.0.0.1:0",
+            ["Vmo__Nbd"] = "127.0.0.1:0",
             ["MSBUILDDISABLENODEREUSE"] = "1",
         });
         var ready = await _node.WaitForLineAsync("ready ", TimeSpan.FromMinutes(4));
-        _endpoint = Endpoint().Match(ready).Groups[1].Value;
+        (_endpoint, _disks) = (Endpoint().Match(ready).Groups[1].Value, Disks().Match(ready).Groups[1].Value);
     }
 
     /// <summary>Runs a shell there; what it printed. It must end well.</summary>
     public async Task<string> InSecondTerminalAsync(string shell)
     {
-        var (code, output) = await _folder.RunAsync(shell, new Dictionary<string, string> { ["VMO_ENDPOINT"] = _endpoint });
+        var (code, output) = await _folder.RunAsync(shell.Replace("127.0.0.1:10809", _disks, StringComparison.Ordinal), new Dictionary<string, string> { ["VMO_ENDPOINT"] = _endpoint });
         Assert.True(code == 0, $"{shell}\nended with {code}:\n{output}\nThe node printed:\n{_node.Output}");
         return output;
     }
+
+    [GeneratedRegex("nbd=(\\S+)")]
+    private static partial Regex Disks();
 
     [GeneratedRegex("endpoint=(\\S+)")]
     private static partial Regex Endpoint();

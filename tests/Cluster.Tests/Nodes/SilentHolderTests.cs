@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using VmoCluster.Client;
-using VmoCluster.Core.Store;
 using VmoCluster.Harness;
 using VmoCluster.PageStore;
 using Xunit;

@@ -61,6 +61,9 @@ public sealed class SimFamily
     /// <summary>Before how many of a hundred things that happen a silo gives up grants, as many as its bytes might ask of it.</summary>
     public int TrimPercent { get; set; }
 
+    /// <summary>Effects that take longer than all others: as long as this is so of one, it does not happen.</summary>
+    public Func<VmoEffect, bool>? IsSlow { get; set; }
+
     /// <summary>Grants that the silos of today have given up because they were too many.</summary>
     public long GrantsTrimmed => _silos.Sum(silo => silo.Grants.Trimmed);
 
@@ -510,7 +513,7 @@ public sealed class SimFamily
             run();
         }
 
-        var ready = HasLeases ? _pending.FindAll(pending => !pending.Of.Silo.IsFrozen) : _pending;
+        var ready = HasLeases || IsSlow is not null ? _pending.FindAll(pending => !(HasLeases && pending.Of.Silo.IsFrozen) && IsSlow?.Invoke(pending.Effect) != true) : _pending;
         if (ready.Count == 0)
         {
             // That the last gate was left is told by another thread, at once but for the load of the machine.
@@ -549,6 +552,9 @@ public sealed class SimFamily
                 break;
             case ScanLeaves scan:
                 Step(of, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
+                break;
+            case LoadFrozen load when !Store.Layers.Contains(load.Layer):
+                Step(of, new FrozenLoaded(load, null, new(VmoStatus.DataIntegrity, $"layer {load.Layer} is looked through and is not in the store")));
                 break;
             case LoadFrozen load:
                 var resolved = new FrozenLoaded(load, Store.Resolve(load.Layer, load.Extent, silo.Maps), Outcome.Ok);
