@@ -293,7 +293,7 @@ internal sealed class VmoShell : IDisposable
         catch (Exception exception) when (TryExplain(exception, out var outcome))
         {
             if (outcome.Status == VmoStatus.DataIntegrity)
-                GrainLog.NotRead(_services.Logger, _machine.Koid.Value, outcome.Message);
+                GrainLog.NotRead(_services.Logger, _machine.Koid.Value, exception.Message);
             Feed(new FrozenLoaded(load, null, outcome));
         }
     }
