@@ -48,6 +48,13 @@ public sealed class Vmo
         _reader.ReadAsync(offset, destination, cancellation);
 
     /// <summary>
+    /// Reads several ranges in one message, all as of one version, all or nothing: their bytes, one range's behind the other's. READ. At most
+    /// <see cref="Limits.JoinCallsMax"/> ranges and <see cref="Limits.MessageBytesMax"/> bytes in all, else <see cref="VmoStatus.InvalidArgs"/>.
+    /// </summary>
+    public Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges, CancellationToken cancellation = default) =>
+        _reader.ReadManyAsync(ranges, cancellation);
+
+    /// <summary>
     /// Writes the source's bytes at an offset and returns the version after it; they are durable then. WRITE. Up to 1 MiB is all or nothing;
     /// above that it is several calls of 1 MiB, and on failure any of those behind the first may have been written.
     /// The source must not change until the call has ended.

@@ -28,6 +28,25 @@ public sealed class JoiningTests
     }
 
     [Fact]
+    public async Task Ranges_that_are_read_together_are_one_message_all_or_nothing_and_tried_again_together()
+    {
+        await using var setup = new Setup(new());
+        var vmo = await setup.Client.CreateAsync(1 << 20);
+        var pages = Setup.Noise(8 * 4096, 3);
+        await vmo.WriteAsync(0, pages);
+        setup.Cluster.Faults = (name, number) => name == "read" && number == 1 ? new(FaultKind.ShouldWait, 1) : Fault.None;
+        var bytes = await vmo.ReadManyAsync([new(4096, 10), new(0, 4096), new(100, 0), new(4106, 5)]);
+        Assert.Equal([.. pages[4096..4106], .. pages[..4096], .. pages[4106..4111]], bytes);
+        Assert.All(setup.Cluster.AttemptsOf("read"), attempt => Assert.Equal(4, attempt.Items));
+
+        await Setup.RefusedAsync(VmoStatus.OutOfRange, () => vmo.ReadManyAsync([new(0, 1), new(1 << 20, 1)]));
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.ReadManyAsync([]));
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.ReadManyAsync([.. Enumerable.Repeat(new ByteRange(0, 1), Limits.JoinCallsMax + 1)]));
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.ReadManyAsync([new(0, Limits.MessageBytesMax), new(0, 1)]));
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.ReadManyAsync([new(0, ulong.MaxValue), new(0, ulong.MaxValue)]));
+    }
+
+    [Fact]
     public async Task A_message_keeps_to_both_limits()
     {
         await using var setup = new Setup(new() { JoinMessagesInFlight = 1 });

@@ -47,6 +47,29 @@ public sealed class FuzzTests(DiskNode node) : IClassFixture<DiskNode>
     }
 
     [Fact]
+    public async Task Of_reads_that_came_together_those_beyond_the_end_of_a_shrunk_VMO_fail_and_the_others_do_not()
+    {
+        var vmo = await NewAsync();
+        using var client = new RawClient(node.Socket);
+        await client.GreetAsync();
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Go, RawClient.Text(vmo.Handle.Reveal()), RawClient.U16(0)))[^1].Kind);
+        await vmo.SetSizeAsync(1 << 19);
+        // Even cookies below the end, odd ones behind it.
+        await client.SendAsync([.. Enumerable.Range(0, 40).Select(i => RawClient.Request(NbdCommand.Read, i % 2 == 0 ? (ulong)i * 4096 : 1 << 19, 4096, cookie: (ulong)i))]);
+        var seen = new HashSet<byte>();
+        for (var i = 0; i < 40; i++)
+        {
+            var head = await client.ReceiveAsync(16);
+            Assert.Equal(head[15] % 2 == 0 ? NbdError.None : NbdError.Invalid, (NbdError)Number(head, 4));
+            if (head[15] % 2 == 0)
+                Assert.All(await client.ReceiveAsync(4096), there => Assert.Equal(9, there));
+            seen.Add(head[15]);
+        }
+
+        Assert.Equal(40, seen.Count);
+    }
+
+    [Fact]
     public async Task An_option_that_is_too_long_or_begins_wrongly_and_a_request_without_its_magic_end_the_connection()
     {
         var vmo = await NewAsync();

@@ -21,6 +21,33 @@ internal sealed class Reader(CallLoop calls, VmoHandle handle, Caller caller, Ti
         _ => ReadCallsAsync(offset, destination, cancellation),
     };
 
+    public async Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(ranges);
+        var (items, bytes) = (new ReadItem[ranges.Count], 0ul);
+        for (var i = 0; i < items.Length && bytes <= Limits.MessageBytesMax; i++)
+        {
+            bytes += Math.Min(ranges[i].Length, Limits.MessageBytesMax + 1);
+            items[i] = new(ranges[i].Offset, (int)Math.Min(ranges[i].Length, int.MaxValue));
+        }
+
+        if (items.Length is 0 or > Limits.JoinCallsMax || bytes > Limits.MessageBytesMax)
+            throw new VmoException(VmoStatus.InvalidArgs, $"{items.Length} ranges of {bytes} bytes or more at once; 1 to {Limits.JoinCallsMax} of {Limits.MessageBytesMax} bytes in all are read");
+        var replies = await calls.RunAsync(
+            CallKind.Read, handle.Koid, handle.Secret, caller, deadline, calls.Options.AttemptTimeout,
+            (head, stop) => calls.Transport.ReadAsync(handle.Koid, new() { Head = head, Items = items }, stop),
+            WorstOf,
+            cancellation).ConfigureAwait(false);
+        WorstOf(replies).ThrowIfFailed();
+        if (Replies.Checked(items, replies) is { } outcomes)
+        {
+            foreach (var outcome in outcomes)
+                outcome.ThrowIfFailed();
+        }
+
+        return replies.Data;
+    }
+
     private async Task<ulong> ReadMessageAsync(ulong offset, Memory<byte> destination, CancellationToken cancellation)
     {
         var items = new ReadItem[] { new(offset, destination.Length) };
@@ -124,6 +151,19 @@ internal sealed class Reader(CallLoop calls, VmoHandle handle, Caller caller, Ti
         var seen = Volatile.Read(ref target);
         while (value < seen)
             seen = Interlocked.CompareExchange(ref target, value, seen) is var found && found == seen ? value : found;
+    }
+
+    // A refusal for good if there is one, else one that another attempt may not meet.
+    private static Outcome WorstOf(ReadReplies replies)
+    {
+        var worst = Outcome.Ok;
+        foreach (var outcome in replies.Outcomes ?? [])
+        {
+            if (!outcome.IsOk && (worst.IsOk || (worst.Status.IsRetryable() && !outcome.Status.IsRetryable())))
+                worst = outcome;
+        }
+
+        return worst;
     }
 
     private static Outcome FirstOf(ReadReplies replies) => replies.Outcomes is [var first, ..] ? first : Outcome.Ok;

@@ -20,6 +20,7 @@ internal sealed class Transmission : IAsyncDisposable
     private readonly Agreement _agreed;
     private readonly VmoDisk _disk;
     private readonly RequestRoom _room;
+    private readonly SmallReads _small;
     private readonly NbdOutput _output;
     private readonly CancellationTokenSource _end;
     private readonly Task _ending;
@@ -29,6 +30,7 @@ internal sealed class Transmission : IAsyncDisposable
     {
         (_agreed, _disk) = (agreed, agreed.Disk);
         _room = new(options.RequestsMax, options.PayloadBytesMax);
+        _small = new(_disk, (request, payload) => Show(request, payload, () => _room.Leave((int)request.Length)), request => _ = ReadAsync(request, (int)request.Length));
         _end = CancellationTokenSource.CreateLinkedTokenSource(stopped);
         _output = new(agreed.Stream, _end.Token);
         _ending = EndWithOutputAsync();
@@ -43,9 +45,12 @@ internal sealed class Transmission : IAsyncDisposable
             if (request.Command == NbdCommand.Disconnect)
                 break;
             await TakeAsync(request).ConfigureAwait(false);
+            if (!_agreed.Input.Has(NbdNumbers.RequestBytes))
+                _small.Go();
         }
 
         // What was sent before is done before the connection ends.
+        _small.Go();
         await _room.EmptyAsync().ConfigureAwait(false);
     }
 
@@ -66,6 +71,18 @@ internal sealed class Transmission : IAsyncDisposable
     private async ValueTask TakeAsync(NbdRequest request)
     {
         var error = Judge(request);
+        if (error == NbdError.None && request is { Command: NbdCommand.Read, Length: <= SmallReads.BytesMost })
+        {
+            var entering = _room.EnterAsync((int)request.Length);
+            // Those that wait to be asked for may be what the room is full of.
+            if (!entering.IsCompleted)
+                _small.Go();
+            await entering.ConfigureAwait(false);
+            _small.Add(request);
+            return;
+        }
+
+        _small.Go();
         if (request.Command == NbdCommand.Write)
         {
             await TakeWriteAsync(request, error).ConfigureAwait(false);
@@ -127,6 +144,12 @@ internal sealed class Transmission : IAsyncDisposable
 
     private async Task ReadAsync(NbdRequest request, int bytes)
     {
+        if (bytes <= Limits.MessageBytesMax)
+        {
+            await ReadMessageAsync(request, bytes).ConfigureAwait(false);
+            return;
+        }
+
         var payload = ArrayPool<byte>.Shared.Rent(bytes);
         try
         {
@@ -139,14 +162,32 @@ internal sealed class Transmission : IAsyncDisposable
             return;
         }
 
-        var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.OffsetData, 8 + bytes, isLast: true, 8) : SimpleHead(request, NbdError.None);
-        if (_agreed.IsStructured)
-            BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), request.Offset);
-        _output.Send(new(head, payload.AsMemory(0, bytes), () =>
+        Show(request, payload.AsMemory(0, bytes), () =>
         {
             ArrayPool<byte>.Shared.Return(payload);
             _room.Leave(bytes);
-        }));
+        });
+    }
+
+    // The message's own bytes are what is sent.
+    private async Task ReadMessageAsync(NbdRequest request, int bytes)
+    {
+        try
+        {
+            Show(request, await _disk.ReadManyAsync([new(request.Offset, request.Length)]).ConfigureAwait(false), () => _room.Leave(bytes));
+        }
+        catch (Exception failure) // The edge: whatever it is, the client is told.
+        {
+            Fail(request, failure, () => _room.Leave(bytes));
+        }
+    }
+
+    private void Show(NbdRequest request, ReadOnlyMemory<byte> payload, Action sent)
+    {
+        var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.OffsetData, 8 + payload.Length, isLast: true, 8) : SimpleHead(request, NbdError.None);
+        if (_agreed.IsStructured)
+            BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), request.Offset);
+        _output.Send(new(head, payload, sent));
         NbdTelemetry.Count(request.Command, NbdError.None);
     }
 

@@ -13,6 +13,9 @@ internal sealed class NbdInput(Stream stream)
     /// <summary>Whether bytes wait that were sent before anybody asked for them.</summary>
     public bool HasMore => _start < _end;
 
+    /// <summary>Whether so many of them are here already.</summary>
+    public bool Has(int count) => _end - _start >= count;
+
     /// <summary>The next bytes, valid until the next call; at most the buffer's. Null: the client has ended cleanly, between two messages.</summary>
     public async ValueTask<ReadOnlyMemory<byte>?> TryReadAsync(int count, CancellationToken cancellation)
     {
