@@ -407,6 +407,18 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         }
     }
 
+    // It is noted under its first owner's session from here on. Where this does not get through it is woken once more, and struck off then.
+    private async Task StrikeNewbornAsync()
+    {
+        try
+        {
+            await _services.Sessions.ClearUnfinishedAsync(ISessionStore.Newborns, Koid, CancellationToken.None);
+        }
+        catch (StoreException)
+        {
+        }
+    }
+
     private async Task<Outcome> LoadAsync(Acquisition acquired, int giveUps)
     {
         try
@@ -422,6 +434,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             {
                 await _services.Sessions.NoteUnfinishedAsync(acquired.Owner.Session, Koid, CancellationToken.None);
                 machine.IsNoted = true;
+                if (acquired.Previous.Epoch == 0)
+                    _ = StrikeNewbornAsync();
             }
 
             return Begin(machine, giveUps);

@@ -356,7 +356,8 @@ internal sealed class VmoShell : IDisposable
             foreach (var some in create.Children.Chunk(ChildrenAtOnce))
             {
                 await Task.WhenAll(some.Select(child => _services.Store.CreateAsync(
-                    child.Koid, default, child.Layer, child.LayerFields, child.RecordFields, isPromised: true, CancellationToken.None).AsTask()));
+                    child.Koid, default, child.Layer, child.LayerFields, child.RecordFields, isPromised: true, CancellationToken.None).AsTask())
+                    .Concat(some.Where(child => child.MustBeConfirmed).Select(NoteNewbornAsync)));
             }
 
             Feed(new ChildrenCreated(create, Outcome.Ok));
@@ -367,6 +368,10 @@ internal sealed class VmoShell : IDisposable
             Feed(new ChildrenCreated(create, outcome));
         }
     }
+
+    // Nobody may ever ask for it: then nobody owns it who could close the handle that was never confirmed.
+    private async Task NoteNewbornAsync(VmoCreation child) =>
+        await _services.Sessions.NoteUnfinishedAsync(ISessionStore.Newborns, child.Koid, CancellationToken.None);
 
     private async Task TellAsync(TellKin tell)
     {

@@ -147,6 +147,9 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
                 estates.Add(session);
         }
 
+        if (await StoreCall.RunAsync(
+            "session-unfinished", 1, () => control.Database.KeyExistsAsync(keys.Unfinished(ISessionStore.Newborns), CommandFlags.DemandMaster), time, cancellation))
+            estates.Add(ISessionStore.Newborns);
         return estates;
     }
 

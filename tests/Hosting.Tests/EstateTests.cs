@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
+using VmoCluster.Core.Store;
 using VmoCluster.Hosting.Ownership;
 using Xunit;
 
@@ -10,6 +11,7 @@ public sealed class EstateTests
     private readonly MemoryStore _store = new();
     private readonly List<Koid> _woken = [];
     private Func<Koid, bool> _canWake = _ => true;
+    private Func<Koid, Task<bool>>? _wake;
 
     [Fact]
     public async Task What_a_dead_silo_left_undone_is_woken_and_struck_off()
@@ -34,6 +36,37 @@ public sealed class EstateTests
         };
         await InheritAsync(Heir(silo), silo);
         Assert.Equal([new(7), new(8)], await _store.ReadUnfinishedAsync(11, default));
+    }
+
+    [Fact]
+    public async Task What_does_not_answer_keeps_none_waiting()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        await LeaveAsync(session: 11, 7, 8, 9);
+        var answer = new TaskCompletionSource<bool>();
+        _wake = vmo => vmo.Value == 7 ? answer.Task : Task.FromResult(true);
+        var round = Heir(silo).InheritAsync(default);
+        for (var steps = 0; steps < 1000 && (await _store.ReadUnfinishedAsync(11, default)).Count > 1; steps++)
+        {
+            silo.Clock.Advance(TimeSpan.FromMilliseconds(20));
+            await Task.Delay(1);
+        }
+
+        Assert.Equal([new(7)], await _store.ReadUnfinishedAsync(11, default));
+        Assert.False(round.IsCompleted);
+        answer.SetResult(true);
+        await round;
+        Assert.Empty(await _store.ReadEstatesAsync(default));
+    }
+
+    [Fact]
+    public async Task Newborns_that_nobody_came_for_are_woken_and_struck_off()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        await _store.NoteUnfinishedAsync(ISessionStore.Newborns, new(7), default);
+        await InheritAsync(Heir(silo), silo);
+        Assert.Equal([new(7)], _woken);
+        Assert.Empty(await _store.ReadEstatesAsync(default));
     }
 
     [Fact]
@@ -76,7 +109,7 @@ public sealed class EstateTests
         (vmo, _) =>
         {
             _woken.Add(vmo);
-            return Task.FromResult(_canWake(vmo));
+            return _wake?.Invoke(vmo) ?? Task.FromResult(_canWake(vmo));
         },
         silo.Clock,
         NullLogger<EstateHeir>.Instance);

@@ -113,7 +113,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
         DoAsync<IReadOnlyList<Koid>>("read unfinished", () => UnfinishedOf(session).Order().ToList());
 
     public ValueTask<IReadOnlyList<ulong>> ReadEstatesAsync(CancellationToken cancellation) =>
-        DoAsync<IReadOnlyList<ulong>>("read estates", () => _unfinished.Where(e => e.Value.Count > 0 && State(e.Key).IsDead).Select(e => e.Key).ToList());
+        DoAsync<IReadOnlyList<ulong>>("read estates", () => _unfinished.Where(e => e.Value.Count > 0 && (e.Key == ISessionStore.Newborns || State(e.Key).IsDead)).Select(e => e.Key).ToList());
 
     public ValueTask<RecordLoad> LoadRecordAsync(Koid vmo, CancellationToken cancellation) =>
         DoAsync("load", () => _owners.TryGetValue(vmo, out var owner)

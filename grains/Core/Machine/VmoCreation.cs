@@ -48,6 +48,9 @@ public sealed class VmoCreation
 
     public Koid Koid => _meta.Koid;
 
+    /// <summary>Whether its handle is closed unless its receiver is heard of.</summary>
+    public bool MustBeConfirmed => _handle.ConfirmByMs != 0;
+
     /// <summary>The layer's fields.</summary>
     public IReadOnlyList<StoreField> LayerFields => LayerHead.NewFields(Size, ContentSize, Size / Limits.PageBytes, _below, _runs, _layerLineage);
 

@@ -71,7 +71,13 @@ public interface ISessionStore
     /// <summary>Sends a letter; returns its number, 0 if the session is dead or unknown.</summary>
     ValueTask<ulong> SendLetterAsync(ulong session, LetterKind kind, Koid vmo, string detail, CancellationToken cancellation);
 
-    /// <summary>Notes that a VMO has unfinished work (dying, intents) under a session, before the work's first commit.</summary>
+    /// <summary>
+    /// The estate of VMOs that nobody has owned yet and whose maker must be heard of: noted when they are made, struck off by their first owner, who notes them under its own
+    /// session. It is read as a dead session's; what stays in it, nobody came for.
+    /// </summary>
+    const ulong Newborns = 0;
+
+    /// <summary>Notes that a VMO has unfinished work (dying, intents) under a session, before the work's first commit; or as one of the <see cref="Newborns"/>.</summary>
     ValueTask NoteUnfinishedAsync(ulong session, Koid vmo, CancellationToken cancellation);
 
     /// <summary>The work is done.</summary>
@@ -80,6 +86,6 @@ public interface ISessionStore
     /// <summary>VMOs with unfinished work under a session; also of a dead one, for its heir.</summary>
     ValueTask<IReadOnlyList<Koid>> ReadUnfinishedAsync(ulong session, CancellationToken cancellation);
 
-    /// <summary>Sessions marked dead that still have unfinished work.</summary>
+    /// <summary>Sessions marked dead that still have unfinished work, and <see cref="Newborns"/> where there are some.</summary>
     ValueTask<IReadOnlyList<ulong>> ReadEstatesAsync(CancellationToken cancellation);
 }

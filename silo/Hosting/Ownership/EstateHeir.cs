@@ -12,8 +12,8 @@ namespace VmoCluster.Hosting.Ownership;
 public delegate Task<bool> WakeVmo(Koid vmo, CancellationToken cancellation);
 
 /// <summary>
-/// Inherits unfinished work: VMOs that a dead session noted (dying, intents) are woken one by one, and struck off its list when their grain
-/// has answered. Of all silos that one inherits whose session has the lowest id; when two think so for a while, a VMO is woken twice, which
+/// Inherits unfinished work: VMOs that a dead session noted (dying, intents), and newborns that nobody has come for, are woken, and struck off the list when their grain
+/// has answered; a few at a time, so that one that does not answer holds up nobody. Of all silos that one inherits whose session has the lowest id; when two think so for a while, a VMO is woken twice, which
 /// does no harm. Work noted under this silo's own session whose activation ended is woken, too; the activation strikes it off itself.
 /// </summary>
 internal sealed partial class EstateHeir(
@@ -23,6 +23,8 @@ internal sealed partial class EstateHeir(
 
     // At most 50 a second: large deletions must not crowd out the living.
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(20);
+
+    private const int WakesMost = 8;
 
     // Own work is looked at this seldom: its activation is nearly always still at it.
     private const int OwnEvery = 15;
@@ -60,13 +62,7 @@ internal sealed partial class EstateHeir(
 
         if (_round++ % OwnEvery == 0)
         {
-            foreach (var vmo in await store.ReadUnfinishedAsync(mine, cancellation))
-            {
-                if (!ownership.Knows(vmo))
-                {
-                    await WakeAsync(mine, vmo, cancellation);
-                }
-            }
+            await WakeAllAsync(mine, (await store.ReadUnfinishedAsync(mine, cancellation)).Where(vmo => !ownership.Knows(vmo)), isDead: false, cancellation);
         }
 
         var estates = await store.ReadEstatesAsync(cancellation);
@@ -77,19 +73,46 @@ internal sealed partial class EstateHeir(
 
         foreach (var dead in estates)
         {
-            foreach (var vmo in await store.ReadUnfinishedAsync(dead, cancellation))
+            await WakeAllAsync(dead, await store.ReadUnfinishedAsync(dead, cancellation), isDead: true, cancellation);
+        }
+    }
+
+    private async Task WakeAllAsync(ulong estate, IEnumerable<Koid> vmos, bool isDead, CancellationToken cancellation)
+    {
+        using var room = new SemaphoreSlim(WakesMost);
+        var waking = new List<Task>();
+        try
+        {
+            foreach (var vmo in vmos)
             {
-                if (await WakeAsync(dead, vmo, cancellation))
+                await Task.Delay(Pace, time, cancellation);
+                await room.WaitAsync(cancellation);
+                waking.Add(OneAsync(vmo));
+            }
+        }
+        finally
+        {
+            await Task.WhenAll(waking);
+        }
+
+        async Task OneAsync(Koid vmo)
+        {
+            try
+            {
+                if (await WakeAsync(estate, vmo, cancellation) && isDead)
                 {
-                    await store.ClearUnfinishedAsync(dead, vmo, cancellation);
+                    await store.ClearUnfinishedAsync(estate, vmo, cancellation);
                 }
+            }
+            finally
+            {
+                room.Release();
             }
         }
     }
 
     private async Task<bool> WakeAsync(ulong estate, Koid vmo, CancellationToken cancellation)
     {
-        await Task.Delay(Pace, time, cancellation);
         try
         {
             var isWoken = await wake(vmo, cancellation);

@@ -108,6 +108,8 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         var began = Stopwatch.GetTimestamp();
         var outcome = await OutcomeAsync(() => client.Open(vmo.Handle).CloseAsync(), isChange: true);
         recorder.Add(new ChildEnd(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), outcome));
+        if (outcome == HistoryOutcome.Unknown)
+            family.AddPerhapsClosed(vmo);
     }
 
     private async Task LookAsync(Vmo vmo)

@@ -131,6 +131,18 @@ internal static partial class ChaosRun
     {
         foreach (var vmo in families.SelectMany(family => family.All))
             await client.Open(vmo.Handle).CloseAsync();
+        foreach (var vmo in families.SelectMany(family => family.PerhapsClosed))
+        {
+            try
+            {
+                await client.Open(vmo.Handle).CloseAsync();
+            }
+            catch (VmoException gone) when (gone.Status == VmoStatus.BadHandle)
+            {
+                // The close that was not answered had been done.
+            }
+        }
+
         var began = Stopwatch.GetTimestamp();
         while (true)
         {

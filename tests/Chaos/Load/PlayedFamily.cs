@@ -7,6 +7,7 @@ internal sealed class PlayedFamily
 {
     private readonly Lock _lock = new();
     private readonly List<Vmo> _vmos = [];
+    private readonly List<Vmo> _perhapsClosed = [];
 
     public PlayedFamily(Vmo root) => _vmos.Add(root);
 
@@ -31,6 +32,23 @@ internal sealed class PlayedFamily
 
     /// <summary>The one that is never closed while callers run.</summary>
     public Vmo Root => All[0];
+
+    /// <summary>Those whose close nobody answered: they may live.</summary>
+    public IReadOnlyList<Vmo> PerhapsClosed
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _perhapsClosed];
+        }
+    }
+
+    /// <summary>One that was taken out to be closed, and nobody answered.</summary>
+    public void AddPerhapsClosed(Vmo vmo)
+    {
+        lock (_lock)
+            _perhapsClosed.Add(vmo);
+    }
 
     public Vmo Any(Random random)
     {

@@ -161,6 +161,17 @@ public abstract class SessionConformance(StoreBackend backend) : StoreConformanc
     }
 
     [Fact]
+    public async Task Newborns_are_an_estate_as_long_as_there_are_some()
+    {
+        await Sessions.NoteUnfinishedAsync(ISessionStore.Newborns, new(5), CancellationToken.None);
+        Assert.Equal([ISessionStore.Newborns], await Sessions.ReadEstatesAsync(CancellationToken.None));
+        Assert.Equal([new(5)], await Sessions.ReadUnfinishedAsync(ISessionStore.Newborns, CancellationToken.None));
+        Assert.Empty(await Sessions.ReadSessionsAsync(CancellationToken.None));
+        await Sessions.ClearUnfinishedAsync(ISessionStore.Newborns, new(5), CancellationToken.None);
+        Assert.Empty(await Sessions.ReadEstatesAsync(CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_dead_session_begins_nothing_new()
     {
         await Sessions.OpenSessionAsync(Session, "silo a", CancellationToken.None);
