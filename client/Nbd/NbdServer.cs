@@ -22,6 +22,7 @@ public sealed class NbdServer : IAsyncDisposable
     private readonly Task _accepting;
     private readonly HashSet<Task> _connections = [];
     private readonly Lock _lock = new();
+    private Task? _ending;
 
     private NbdServer(Socket listener, VmoClient client, NbdOptions options, Action<string> log)
     {
@@ -58,8 +59,14 @@ public sealed class NbdServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends all connections; what is under way is not waited for.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends all connections; what is under way is not waited for. Once is enough, and more does no harm.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (_lock)
+            return new(_ending ??= EndAsync());
+    }
+
+    private async Task EndAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

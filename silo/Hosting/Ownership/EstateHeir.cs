@@ -26,6 +26,9 @@ internal sealed partial class EstateHeir(
 
     private const int WakesMost = 8;
 
+    // Whoever takes longer is on a silo that is cut off, or being declared dead: the next round asks again.
+    private static readonly TimeSpan WakeWithin = TimeSpan.FromSeconds(5);
+
     // Own work is looked at this seldom: its activation is nearly always still at it.
     private const int OwnEvery = 15;
 
@@ -115,7 +118,7 @@ internal sealed partial class EstateHeir(
     {
         try
         {
-            var isWoken = await wake(vmo, cancellation);
+            var isWoken = await wake(vmo, cancellation).WaitAsync(WakeWithin, time, cancellation);
             HostingTelemetry.Inherited.Add(1, new KeyValuePair<string, object?>("vmo.outcome", isWoken ? "woken" : "failed"));
             return isWoken;
         }

@@ -169,7 +169,7 @@ public sealed class EveryCommandTests : IDisposable
     [Fact]
     public void The_verbs_are_those_of_the_page_that_exist()
     {
-        const string verbs = "create clone info size content-size name tree explain read write op import export duplicate replace renew close revoke signal wait ls handle scrub completion";
+        const string verbs = "create clone info size content-size name tree explain read write op import export nbd duplicate replace renew close revoke signal wait ls handle scrub completion";
         Assert.Equal(verbs.Split(' '), new CommandLine(Surroundings.OfProcess()).Verbs.Select(v => v.Name));
     }
 
