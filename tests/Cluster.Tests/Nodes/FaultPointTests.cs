@@ -26,7 +26,7 @@ public sealed class FaultPointTests(FaultLanes lanes, ITestOutputHelper output) 
     private const int Families = 3;
     private const int KilledExitCode = 128 + Signals.Kill;
 
-    private static readonly TimeSpan ReachedWithin = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan ReachedWithin = TimeSpan.FromSeconds(80);
 
     private static readonly Script Family = Script.Parse("""
         create v1 64p fixed
