@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Threading.Channels;
 using Microsoft.Extensions.Time.Testing;
 using VmoCluster.NbdDoor;
 using VmoCluster.NbdDoor.Wire;
@@ -15,7 +16,7 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
         var (closed, revoked, unreadable) = (await vmo.DuplicateAsync(VmoRights.Read), await vmo.DuplicateAsync(VmoRights.Read), await vmo.DuplicateAsync(VmoRights.Write));
         await closed.CloseAsync();
         await revoked.RevokeAsync();
-        var (time, path) = (new FakeTimeProvider(), node.File("refusing"));
+        var (time, path) = (new AwaitedTime(), node.File("refusing"));
         await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { TimeProvider = time });
         var good = vmo.Handle.Reveal();
         string[] names = ["", "nonsense", new('x', 4096), good + "x", good[..^1] + (good[^1] == 'a' ? 'b' : 'a'), good + "?readwrite", closed.Handle.Reveal(), revoked.Handle.Reveal(), unreadable.Handle.Reveal()];
@@ -25,8 +26,8 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
             using var client = new RawClient(path);
             await client.GreetAsync();
             var answer = client.AskAsync(NbdOption.Go, RawClient.Text(name), RawClient.U16(0));
-            // The wall's clock passes, the server's does not: nothing is said. The step passes: it is.
-            await Task.WhenAny(answer, Task.Delay(TimeSpan.FromMilliseconds(300)));
+            // However long the server looked for the name, it waits for the whole step of its own clock before it says so.
+            Assert.Equal(TimeSpan.FromMilliseconds(250), await time.NextTimerAsync());
             Assert.False(answer.IsCompleted, $"a name of {name.Length} bytes was answered before its time");
             time.Advance(TimeSpan.FromMilliseconds(250));
             var (kind, data) = Assert.Single(await answer);
@@ -67,6 +68,25 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
             var there = Assert.Throws<NbdSetupException>(() => NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client));
             Assert.Contains("no socket", there.Message, StringComparison.Ordinal);
             Assert.Equal(content, await File.ReadAllTextAsync(path));
+        }
+    }
+
+    /// <summary>A clock that stands still, and says who waits for it and how long.</summary>
+    private sealed class AwaitedTime : FakeTimeProvider
+    {
+        private readonly Channel<TimeSpan> _timers = Channel.CreateUnbounded<TimeSpan>();
+
+        public async Task<TimeSpan> NextTimerAsync()
+        {
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            return await _timers.Reader.ReadAsync(patience.Token);
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            Assert.True(_timers.Writer.TryWrite(dueTime));
+            return timer;
         }
     }
 }
