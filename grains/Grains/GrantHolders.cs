@@ -32,9 +32,9 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
     }
 
     /// <summary>Takes back what sessions hold of a VMO. Ok: none of them shows it any more.</summary>
-    public async Task<Outcome> RecallAsync(Koid vmo, IReadOnlyList<ulong> holders, IReadOnlyCollection<ulong>? extents)
+    public async Task<Outcome> RecallAsync(Koid vmo, IReadOnlyList<ulong> holders, IReadOnlyCollection<GrantArea>? areas)
     {
-        var outcomes = await Task.WhenAll(holders.Select(holder => RecallAsync(vmo, holder, extents)));
+        var outcomes = await Task.WhenAll(holders.Select(holder => RecallAsync(vmo, holder, areas)));
         return outcomes.FirstOrDefault(outcome => !outcome.IsOk);
     }
 
@@ -58,19 +58,19 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
             await Task.WhenAll(some.Select(owned => store.ReleaseAsync(owned.Vmo, owned.Owner, CancellationToken.None).AsTask()));
     }
 
-    private async Task<Outcome> RecallAsync(Koid vmo, ulong holder, IReadOnlyCollection<ulong>? extents)
+    private async Task<Outcome> RecallAsync(Koid vmo, ulong holder, IReadOnlyCollection<GrantArea>? areas)
     {
         try
         {
             if (holder == session.Id)
             {
-                await own.RecallAsync(vmo, extents);
+                await own.RecallAsync(vmo, areas);
                 return Outcome.Ok;
             }
 
             if (_holders.TryGetValue(holder, out var reference))
             {
-                await reference.RecallAsync(vmo, extents is null ? null : [.. extents]).WaitAsync(Direct, time);
+                await reference.RecallAsync(vmo, areas is null ? null : [.. areas.Select(area => area.Value)]).WaitAsync(Direct, time);
                 return Outcome.Ok;
             }
         }

@@ -7,8 +7,8 @@ namespace VmoCluster.Grains;
 public interface IGrantHolder : IGrainObserver
 {
     /// <summary>
-    /// Takes back extents of a VMO, or all. Done when nothing is shown through them on that silo and no commit relies on them.
+    /// Takes back areas of a VMO (<see cref="Core.Live.GrantArea"/>), or all. Done when nothing is shown through them on that silo and no commit relies on them.
     /// </summary>
     [Alias("Recall")]
-    Task RecallAsync(Koid vmo, ulong[]? extents);
+    Task RecallAsync(Koid vmo, ulong[]? areas);
 }

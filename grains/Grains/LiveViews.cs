@@ -23,7 +23,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
     private IGrantHolder? _self;
 
     /// <inheritdoc/>
-    public Task RecallAsync(Koid vmo, ulong[]? extents) => grants.RecallAsync(vmo, extents);
+    public Task RecallAsync(Koid vmo, ulong[]? areas) => grants.RecallAsync(vmo, areas is null ? null : Array.ConvertAll(areas, area => new GrantArea(area)));
 
     /// <summary>A view of an extent of a live parent, or why there is none at present.</summary>
     public async Task<(LiveView? View, Outcome Outcome)> LoadAsync(Koid parent, ulong extent)
@@ -123,7 +123,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
                 {
                     asking.Remove(one);
                     if (ask.Result.Grant is { } grant)
-                        fetch.Take(grant);
+                        fetch.Take(one, grant);
                 }
             }
 
@@ -147,7 +147,7 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
             GrantReply reply;
             try
             {
-                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent, [.. gone.Select(GrantCodec.Told)]), Self);
+                reply = await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).GrantAsync(new(mine, extent, [.. gone.Select(GrantCodec.Told)], GrantArea.OrderMax), Self);
             }
             catch (Exception exception) // Orleans' ways of not getting through are many; all of them mean: not now.
             {

@@ -149,6 +149,9 @@ internal sealed class VmoShell : IDisposable
                 case ScanLeaves scan:
                     _ = ScanAsync(scan);
                     break;
+                case CountFields count:
+                    _ = CountAsync(count);
+                    break;
                 case LoadFrozen load:
                     _ = LoadAsync(load);
                     break;
@@ -264,6 +267,18 @@ internal sealed class VmoShell : IDisposable
         }
     }
 
+    private async Task CountAsync(CountFields count)
+    {
+        try
+        {
+            Feed(new FieldsCounted(count, await _services.Store.CountFieldsAsync(count.Layer, _stopped), Outcome.Ok));
+        }
+        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        {
+            Feed(new FieldsCounted(count, 0, outcome));
+        }
+    }
+
     private async Task LoadAsync(LoadBlobs load)
     {
         var bytes = load.Reads.Sum(read => (long)read.Destination.Length);
@@ -313,7 +328,7 @@ internal sealed class VmoShell : IDisposable
     private async Task RecallAsync(Recall recall)
     {
         var started = Stopwatch.GetTimestamp();
-        var outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Extents);
+        var outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Areas);
         GrainTelemetry.Recalled(outcome, started);
         if (!outcome.IsOk)
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "taking back what other silos hold", outcome.Message ?? "");

@@ -27,7 +27,7 @@ public class DelegationTests(ITestOutputHelper output)
         Gen.Int[0, int.MaxValue].Sample(seed => new Story(seed, coverage).Play(), iter: Iterations);
         output.WriteLine($"{Iterations} seeds of {Steps} steps:\n{coverage}");
         // Or the test has not met what it is about.
-        foreach (var met in new[] { "grant overtaken by a recall", "recall that waits for a gate", "recall of a dead session", "fenced", "taken over from a dead session", "goes on after its session is dead", "change made", "seen in memory" })
+        foreach (var met in new[] { "grant overtaken by a recall", "recall that waits for a gate", "recall of a dead session", "fenced", "taken over from a dead session", "goes on after its session is dead", "change made", "seen in memory", "stretch granted", "extent granted", "stretch asked back" })
             Assert.True(coverage[met] > 0, $"never met: {met}\n{coverage}");
     }
 

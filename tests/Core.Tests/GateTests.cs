@@ -16,7 +16,7 @@ public sealed class GateTests
         {
             var view = View();
             Assert.True(view.TryEnter());
-            var recall = _grants.RecallAsync(new((ulong)level), [0]);
+            var recall = _grants.RecallAsync(new((ulong)level), [GrantArea.Of(0)]);
             Assert.False(recall.IsCompleted);
             Assert.False(view.IsValid);
             Assert.False(view.TryEnter());
@@ -67,6 +67,6 @@ public sealed class GateTests
 
     private Grant Held(int level) => _grants.Find(new((ulong)level), 0, 1) ?? _grants.Accept(new()
     {
-        Vmo = new((ulong)level), Extent = 0, Session = 1, Shown = FrozenExtent.Empty, Size = 256, Parent = level == Levels ? Koid.None : new((ulong)level + 1), ParentOffset = 0,
+        Vmo = new((ulong)level), Area = GrantArea.Of(0), Session = 1, Shown = FrozenExtent.Empty, Size = 256, Parent = level == Levels ? Koid.None : new((ulong)level + 1), ParentOffset = 0,
     }, _grants.Mark(), isTold: false)!;
 }

@@ -23,9 +23,41 @@ public class HeldGrantsTests
             Assert.True(held.TryGet(Parent, 0, Session, out _), $"the view in use was given up after {extent + 1} others");
         }
 
-        Assert.True(held.Trimmed > 9000);
+        Assert.True(held.Trimmed > 9000, $"{held.Trimmed} grants were given up");
         Assert.True(held.TryGet(Parent, 9999, Session, out _));
         Assert.False(held.TryGet(Parent, 5000, Session, out _));
+    }
+
+    [Fact]
+    public async Task Views_of_one_grant_stay_within_their_bytes_too_and_a_recall_waits_for_those_inside_of_one_that_was_given_up()
+    {
+        var held = new HeldGrants(bytesMax: 100_000, keptMin: 4);
+        var disk = new Grant { Vmo = Parent, Area = GrantArea.Around(0, 7), Session = Session, Shown = FrozenExtent.Empty, Size = ulong.MaxValue, Parent = Koid.None, ParentOffset = 0 };
+        Assert.NotNull(held.Accept(disk, held.Mark(), isTold: false));
+        LiveView first = null!;
+        for (var extent = 0ul; extent < 10_000; extent++)
+        {
+            var walk = new LiveWalk(Parent, extent);
+            walk.Take([held.Find(Parent, extent, Session)!]);
+            var view = walk.Compose(Session)!;
+            held.Put(Parent, extent, view);
+            Assert.True(held.Bytes <= 100_000, $"{held.Bytes} bytes after {extent + 1} views");
+            // What was put last is there, and what is looked at all the time.
+            Assert.True(held.TryGet(Parent, extent, Session, out _));
+            Assert.True(held.TryGet(Parent, 0, Session, out _), $"the view in use was given up after {extent + 1} others");
+            if (extent == 1)
+            {
+                first = view;
+                Assert.True(first.TryEnter());
+            }
+        }
+
+        Assert.Equal(1, held.Count);
+        Assert.False(first.IsValid);
+        var recall = held.RecallAsync(Parent, [disk.Area]);
+        Assert.False(recall.IsCompleted, "somebody relies on a view of it still");
+        first.Leave();
+        await recall.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
     [Fact]
@@ -120,7 +152,7 @@ public class HeldGrantsTests
         var view = View(held, 0);
         Assert.True(view.TryEnter());
         View(held, 1);
-        var recall = held.RecallAsync(Parent, [0]);
+        var recall = held.RecallAsync(Parent, [GrantArea.Of(0)]);
         Assert.False(recall.IsCompleted);
         view.Leave();
         await recall.WaitAsync(TimeSpan.FromSeconds(10));
@@ -137,6 +169,42 @@ public class HeldGrantsTests
         View(held, 1);
         held.Lose(Session);
         Assert.Equal((0, 0), (held.Count, held.Bytes));
+    }
+
+    [Fact]
+    public void A_stretch_shows_all_of_its_extents_and_all_views_of_it_end_with_it()
+    {
+        var held = new HeldGrants(bytesMax: 1 << 20);
+        var stretch = new Grant
+        {
+            Vmo = Parent, Area = GrantArea.Around(21, 2), Session = Session, Shown = FrozenExtent.Empty, Size = ulong.MaxValue, Parent = Koid.None, ParentOffset = 0,
+        };
+        Assert.Same(stretch, held.Accept(stretch, held.Mark(), isTold: false));
+        Assert.Equal((new PageRange(new(16 * Limits.ExtentPages), 16 * Limits.ExtentPages), 1), (stretch.Area.Pages, held.Count));
+        var views = new List<LiveView>();
+        for (var extent = 0ul; extent < 64; extent++)
+        {
+            Assert.Equal(extent is >= 16 and < 32, ReferenceEquals(held.Find(Parent, extent, Session), stretch));
+            if (extent is < 16 or >= 32)
+                continue;
+            // Two of its extents may be asked for at once: it is the one that meets both.
+            var walk = new LiveWalk(Parent, extent);
+            walk.Take([stretch, stretch]);
+            views.Add(walk.Compose(Session)!);
+            held.Put(Parent, extent, views[^1]);
+        }
+
+        // Of another area there is nothing to take back, though it lies within.
+        Assert.True(held.RecallAsync(Parent, [GrantArea.Of(21), GrantArea.Around(21, 1)]).IsCompleted);
+        Assert.All(views, view => Assert.True(view.IsValid));
+        Assert.True(views[3].TryEnter());
+        var recall = held.RecallAsync(Parent, [stretch.Area]);
+        Assert.False(recall.IsCompleted);
+        Assert.All(views, view => Assert.False(view.IsValid));
+        Assert.Equal((0, 0), (held.Count, held.Bytes));
+        Assert.Null(held.Find(Parent, 21, Session));
+        views[3].Leave();
+        Assert.True(recall.IsCompleted);
     }
 
     [Fact]
@@ -169,7 +237,6 @@ public class HeldGrantsTests
     private static GoneBlob Gone(uint counter) => new(new(Parent, 1), new(1, counter));
 
     // Its first page lies in a blob of the parent's first layer.
-    // Its first page lies in a blob of the parent's first layer.
     private static Grant Naming(ulong extent)
     {
         var shown = new FrozenExtent.Builder();
@@ -179,6 +246,6 @@ public class HeldGrantsTests
 
     private static Grant Grant(Koid vmo, ulong extent, Koid parent = default, FrozenExtent? shown = null) => new()
     {
-        Vmo = vmo, Extent = extent, Session = Session, Shown = shown ?? FrozenExtent.Empty, Size = ulong.MaxValue, Parent = parent, ParentOffset = 0,
+        Vmo = vmo, Area = GrantArea.Of(extent), Session = Session, Shown = shown ?? FrozenExtent.Empty, Size = ulong.MaxValue, Parent = parent, ParentOffset = 0,
     };
 }

@@ -1,11 +1,12 @@
 namespace VmoCluster.Messages;
 
-/// <summary>A silo asks to hold what a VMO's own layers show in one extent. Among silos only.</summary>
+/// <summary>A silo asks to hold what a VMO's own layers show in one extent, or in a stretch of them around it where they show nothing. Among silos only.</summary>
 /// <param name="Session">The session under which it will be held.</param>
 /// <param name="Extent">Which 256 pages.</param>
 /// <param name="Gone">Blobs, by their layer's home and number, nonce and counter, that the asking silo has found gone: the one asked may still believe in them. Without nonce and counter: all of the layer's.</param>
+/// <param name="OrderMost">How large a stretch may be: 4 to the power of so many extents. 0: the one only.</param>
 [GenerateSerializer, Immutable, Alias("vmo.Grant")]
-public sealed record GrantCall([property: Id(0)] ulong Session, [property: Id(1)] ulong Extent, [property: Id(2)] (ulong Home, uint Number, uint Nonce, uint Counter)[] Gone);
+public sealed record GrantCall([property: Id(0)] ulong Session, [property: Id(1)] ulong Extent, [property: Id(2)] (ulong Home, uint Number, uint Nonce, uint Counter)[] Gone, [property: Id(3)] int OrderMost);
 
 /// <summary>The grant, or why not.</summary>
 [GenerateSerializer, Immutable, Alias("vmo.Granted")]
@@ -30,4 +31,7 @@ public sealed record GrantReply
 
     /// <summary>Whom the VMO names of its live ancestors beyond the parent, as stored: a hint.</summary>
     [Id(6)] public byte[] Lineage { get; init; } = [];
+
+    /// <summary>It holds for the aligned 4 to the power of so many extents around the one that was asked for.</summary>
+    [Id(7)] public int Order { get; init; }
 }

@@ -142,6 +142,23 @@ public sealed class LayerMap
         _isComplete = true;
     }
 
+    /// <summary>Whether it is known that no leaf lies in a range.</summary>
+    public bool IsBlank(PageRange range)
+    {
+        if (range.IsEmpty)
+            return true;
+        var (first, last) = (ExtentOf(range.First.Value), ExtentOf(range.End.Value - 1));
+        if (last - first >= (ulong)_extents.Count)
+            return _isComplete && !_extents.Any(extent => extent.Key >= first && extent.Key <= last && HasLeaves(extent.Value));
+        for (var extent = first; extent <= last; extent++)
+        {
+            if (_extents.TryGetValue(extent, out var known) ? HasLeaves(known) : !_isComplete)
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>The extents in memory.</summary>
     public HashSet<ulong> KnownExtents() => [.. _extents.Keys];
 
@@ -213,6 +230,8 @@ public sealed class LayerMap
         _isComplete = false;
         Count(-_bytes);
     }
+
+    private static bool HasLeaves(Extent extent) => Array.Exists(extent.Leaves, leaf => leaf is not null);
 
     private IEnumerable<ulong> ExtentsIn(PageRange range)
     {

@@ -4,14 +4,11 @@ namespace VmoCluster.Core.Live;
 
 /// <summary>
 /// A silo's right to show what one VMO's own layers hold in one extent, until the VMO recalls it. What the VMO looks through frozen is merged
-/// in; where it says nothing and follows a live parent, the parent is asked. A grant of the whole VMO shows nothing by itself: it says that no
-/// page of it has changed, nor its size.
+/// in; where it says nothing and follows a live parent, the parent is asked. Where it says nothing in many extents side by side, one grant says so of
+/// all of them. A grant of the whole VMO shows nothing by itself: it says that no page of it has changed, nor its size.
 /// </summary>
 public sealed class Grant
 {
-    /// <summary>The extent that stands for all pages and the size.</summary>
-    public const ulong Whole = ulong.MaxValue;
-
     /// <summary>Views made of it up to which nobody looks for those that have gone.</summary>
     private const int ViewsMin = 16;
 
@@ -22,12 +19,12 @@ public sealed class Grant
     private Task? _recall;
 
     public required Koid Vmo { get; init; }
-    public required ulong Extent { get; init; }
+    public required GrantArea Area { get; init; }
 
     /// <summary>The session of the silo that holds it: it ends with that.</summary>
     public required ulong Session { get; init; }
 
-    /// <summary>What it shows; absent: nothing of its own.</summary>
+    /// <summary>What it shows; absent: nothing of its own. Empty for more than one extent.</summary>
     public required FrozenExtent Shown { get; init; }
 
     /// <summary>The VMO's size in pages; beyond, it shows nothing and asks nobody.</summary>
@@ -91,8 +88,15 @@ public sealed class Grant
     internal long UsedAt(long now)
     {
         var used = Touched;
-        foreach (var view in Views())
-            used = Math.Max(used, view.UsedAt(now));
+        lock (_views)
+        {
+            foreach (var (gate, reference) in _views)
+            {
+                if (!gate.IsClosed && reference.TryGetTarget(out var view))
+                    used = Math.Max(used, view.UsedAt(now));
+            }
+        }
+
         return used;
     }
 

@@ -12,7 +12,7 @@ public static class GrantCodec
     /// <summary>The grant that an answer brings, to be accepted.</summary>
     public static Grant GrantOf(Koid vmo, ulong extent, ulong session, GrantReply reply) => new()
     {
-        Vmo = vmo, Extent = extent, Session = session, Shown = Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
+        Vmo = vmo, Area = GrantArea.Around(extent, reply.Order), Session = session, Shown = Decode(reply.Shown), Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
         ParentEnd = reply.ParentEnd, Lineage = Lineage.Hint(reply.Lineage),
     };
 

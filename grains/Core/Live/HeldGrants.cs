@@ -17,7 +17,10 @@ public sealed class HeldGrants : ILiveViews
     private readonly int _keptMin;
     private readonly int _recallsMax;
     private readonly Lock _lock = new();
-    private readonly Dictionary<(Koid Vmo, ulong Extent), Grant> _grants = [];
+    private readonly Dictionary<(Koid Vmo, GrantArea Area), Grant> _grants = [];
+
+    // Grants of each order of areas, so that nobody looks for those that there are not.
+    private readonly int[] _orders = new int[GrantArea.OrderMax + 1];
 
     // Every one is valid: it goes with the first of its grants.
     private readonly Dictionary<(Koid Vmo, ulong Extent), LiveView> _views = [];
@@ -84,7 +87,7 @@ public sealed class HeldGrants : ILiveViews
         {
             if (!_views.TryGetValue((parent, extent), out view!) || !view.IsValid || view.Session != session)
                 return false;
-            view.Touch();
+            view.SeenAt(++_turn);
             return true;
         }
     }
@@ -137,15 +140,20 @@ public sealed class HeldGrants : ILiveViews
         }
     }
 
-    /// <summary>A grant held under a session.</summary>
+    /// <summary>A grant held under a session that shows an extent.</summary>
     public Grant? Find(Koid vmo, ulong extent, ulong session)
     {
         lock (_lock)
         {
-            if (!_grants.TryGetValue((vmo, extent), out var grant) || grant.IsRecalled || grant.Session != session)
-                return null;
-            grant.Touched = ++_turn;
-            return grant;
+            for (var order = 0; order < _orders.Length; order++)
+            {
+                if (_orders[order] == 0 || !_grants.TryGetValue((vmo, GrantArea.Around(extent, order)), out var grant) || grant.IsRecalled || grant.Session != session)
+                    continue;
+                grant.Touched = ++_turn;
+                return grant;
+            }
+
+            return null;
         }
     }
 
@@ -157,7 +165,7 @@ public sealed class HeldGrants : ILiveViews
     }
 
     /// <summary>
-    /// Takes a granted extent in, and gives back the one that is held: the same, or one that came before it. Null: something of the VMO was
+    /// Takes a granted area in, and gives back the one that is held: the same, or one that came before it. Null: something of the VMO was
     /// recalled since the mark, so this may be older than that; or a blob of a layer that it names has gone since.
     /// </summary>
     /// <param name="grant">What was granted.</param>
@@ -169,7 +177,7 @@ public sealed class HeldGrants : ILiveViews
         {
             if (_recalls.GetValueOrDefault(grant.Vmo, _forgotten) > mark || NamesGone(grant, mark, isTold))
                 return null;
-            if (_grants.TryGetValue((grant.Vmo, grant.Extent), out var held))
+            if (_grants.TryGetValue((grant.Vmo, grant.Area), out var held))
             {
                 if (!held.IsRecalled && held.Session == grant.Session)
                     return held;
@@ -177,7 +185,8 @@ public sealed class HeldGrants : ILiveViews
             }
 
             grant.Touched = ++_turn;
-            _grants.Add((grant.Vmo, grant.Extent), grant);
+            _grants.Add((grant.Vmo, grant.Area), grant);
+            CountOrder(grant, 1);
             _bytes += grant.MemoryBytes;
             Trim();
             return grant;
@@ -195,14 +204,15 @@ public sealed class HeldGrants : ILiveViews
             if (!view.IsValid)
                 return;
             view.Key = (parent, extent);
+            view.SeenAt(++_turn);
             _views.Add((parent, extent), view);
             _bytes += view.MemoryBytes;
-            Trim();
+            Trim(view);
         }
     }
 
-    /// <summary>A recall of some extents of a VMO, or of all. Done when nothing is shown through them any more and no commit relies on them.</summary>
-    public Task RecallAsync(Koid vmo, IReadOnlyCollection<ulong>? extents)
+    /// <summary>A recall of some areas of a VMO, or of all. Done when nothing is shown through them any more and no commit relies on them.</summary>
+    public Task RecallAsync(Koid vmo, IReadOnlyCollection<GrantArea>? areas)
     {
         var waits = new List<Task>();
         lock (_lock)
@@ -211,9 +221,9 @@ public sealed class HeldGrants : ILiveViews
             ForgetRecalls();
             _leaving.RemoveAll(leaving => leaving.Left.IsCompleted);
             waits.AddRange(_leaving.Where(leaving => leaving.Vmo == vmo).Select(leaving => leaving.Left));
-            var keys = extents is null
+            var keys = areas is null
                 ? _grants.Keys.Where(key => key.Vmo == vmo).ToList()
-                : [.. extents.Select(extent => (vmo, extent)).Where(_grants.ContainsKey)];
+                : [.. areas.Select(area => (vmo, area)).Where(_grants.ContainsKey)];
             foreach (var key in keys)
                 waits.Add(RemoveAsync(_grants[key]));
         }
@@ -262,9 +272,19 @@ public sealed class HeldGrants : ILiveViews
     {
         foreach (var view in grant.Views())
             Remove(view);
-        if (_grants.Remove((grant.Vmo, grant.Extent)))
+        if (_grants.Remove((grant.Vmo, grant.Area)))
+        {
             _bytes -= grant.MemoryBytes;
+            CountOrder(grant, -1);
+        }
+
         return grant.RecallAsync();
+    }
+
+    private void CountOrder(Grant grant, int by)
+    {
+        if (!grant.Area.IsWhole)
+            _orders[grant.Area.Order] += by;
     }
 
     private void Remove(LiveView view)
@@ -285,7 +305,7 @@ public sealed class HeldGrants : ILiveViews
             _leaving.Add((grant.Vmo, left));
     }
 
-    /// <summary>Gives up grants until at most so many bytes are held, or so many grants are left.</summary>
+    /// <summary>Gives up views and grants until at most so many bytes are held, or so many of each are left.</summary>
     public void Trim(long bytes, int kept)
     {
         lock (_lock)
@@ -293,17 +313,26 @@ public sealed class HeldGrants : ILiveViews
     }
 
     // Down to three quarters, so that not each new one pays for it.
-    private void Trim()
+    private void Trim(LiveView? fresh = null)
     {
-        if (_bytes > _bytesMax && _grants.Count > _keptMin)
-            TrimTo(_bytesMax / 4 * 3, _keptMin);
+        if (_bytes > _bytesMax && (_grants.Count > _keptMin || _views.Count > _keptMin))
+            TrimTo(_bytesMax / 4 * 3, _keptMin, fresh);
     }
 
-    // First goes the half that was asked for longest ago, in the order in which it, and views made of it, were last looked at: whoever asks
-    // ancestor after ancestor has not looked at anything yet, and must come to an end.
-    private void TrimTo(long bytes, int kept)
+    // First go views, of which a few grants may carry very many, the half of them that was looked at longest ago: they are put together anew without
+    // anybody being asked. Then of the grants the half that was asked for longest ago, in the order in which it, and views made of it, were last looked
+    // at: whoever asks ancestor after ancestor has not looked at anything yet, and must come to an end.
+    private void TrimTo(long bytes, int kept, LiveView? fresh = null)
     {
         _turn++;
+        // One that has just been put is waited for by somebody.
+        var views = _views.Values.Where(view => view != fresh).OrderBy(view => view.UsedAt(_turn)).ToArray();
+        for (var i = 0; i < Math.Min(views.Length / 2, views.Length - kept) && _bytes > bytes; i++)
+        {
+            Remove(views[i]);
+            views[i].End();
+        }
+
         var grants = _grants.Values.OrderBy(grant => grant.Touched).ToArray();
         var older = grants[..(grants.Length / 2)];
         Array.Sort(Array.ConvertAll(older, grant => grant.UsedAt(_turn)), grants, 0, older.Length);

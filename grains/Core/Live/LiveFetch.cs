@@ -42,7 +42,7 @@ public sealed class LiveFetch(Koid parent, ulong extent, Func<Koid, ulong, Grant
             var (vmo, there) = (next.Layer.Home, next.Extent);
             if (find(vmo, there) is { } held)
             {
-                Name(held);
+                Name(held, there);
                 continue;
             }
 
@@ -56,19 +56,19 @@ public sealed class LiveFetch(Koid parent, ulong extent, Func<Koid, ulong, Grant
     }
 
     /// <summary>One that was asked, in this round or an earlier one, has granted.</summary>
-    public void Take(Grant grant)
+    public void Take((Koid Vmo, ulong Extent) asked, Grant grant)
     {
-        if (_round.IndexOf((grant.Vmo, grant.Extent), 0, Needed) >= 0)
-            _given[(grant.Vmo, grant.Extent)] = grant;
+        if (_round.IndexOf(asked, 0, Needed) >= 0)
+            _given[asked] = grant;
         else
-            Name(grant);
+            Name(grant, asked.Extent);
     }
 
     /// <summary>The view; null: something was recalled meanwhile, begin anew.</summary>
     public LiveView? Compose(ulong session) => _walk.Compose(session);
 
-    private void Name(Grant grant) =>
-        _ahead.Add(grant.Parent.IsNone ? null : new Ancestor(new(grant.Parent, 0), grant.ParentOffset), grant.Lineage, grant.Extent);
+    private void Name(Grant grant, ulong extent) =>
+        _ahead.Add(grant.Parent.IsNone ? null : new Ancestor(new(grant.Parent, 0), grant.ParentOffset), grant.Lineage, extent);
 
     // False: the round is begun by those who are needed.
     private bool TryMeet()
@@ -87,7 +87,7 @@ public sealed class LiveFetch(Koid parent, ulong extent, Func<Koid, ulong, Grant
             return false;
         _walk.Take(grants);
         if (_walk.Needs.Count > 0)
-            Name(grants[0]);
+            Name(grants[0], needs[0].Extent);
         return true;
     }
 }

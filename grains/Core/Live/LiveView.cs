@@ -15,7 +15,10 @@ public sealed class LiveView : IGates
     private volatile bool _isUsed;
     private long _seen;
 
-    private LiveView(FrozenExtent shown, ulong session) => (Shown, Session) = (shown, session);
+    // Each of its grants has it in a list.
+    private readonly int _grantsBytes;
+
+    private LiveView(FrozenExtent shown, ulong session, int grants) => (Shown, Session, _grantsBytes) = (shown, session, 32 * grants);
 
     /// <summary>What it shows.</summary>
     public FrozenExtent Shown { get; }
@@ -26,15 +29,15 @@ public sealed class LiveView : IGates
     public bool IsValid => !_gate.IsClosed;
 
     /// <summary>Bytes of memory it takes, about.</summary>
-    public int MemoryBytes => 400 + Shown.MemoryBytes;
+    public int MemoryBytes => 400 + Shown.MemoryBytes + _grantsBytes;
 
     /// <summary>Where its holder has it, who guards this; null: nowhere yet.</summary>
     internal (Koid Parent, ulong Extent)? Key { get; set; }
 
     /// <summary>A view of what grants show together. Null: one of them was recalled meanwhile.</summary>
-    public static LiveView? Of(IEnumerable<Grant> grants, FrozenExtent shown, ulong session)
+    public static LiveView? Of(IReadOnlyCollection<Grant> grants, FrozenExtent shown, ulong session)
     {
-        var view = new LiveView(shown, session);
+        var view = new LiveView(shown, session, grants.Count);
         var self = new WeakReference<LiveView>(view);
         foreach (var grant in grants)
         {
@@ -59,6 +62,12 @@ public sealed class LiveView : IGates
 
     /// <summary>Takes note of when it was last looked at.</summary>
     internal void See(long now) => (_seen, _isUsed) = (UsedAt(now), false);
+
+    /// <summary>It is put, or asked for, at this count of its holder.</summary>
+    internal void SeenAt(long at) => _seen = at;
+
+    /// <summary>Ends it: whoever is inside is waited for by a recall of its grants, which know of it as long as that.</summary>
+    internal void End() => _gate.CloseAsync();
 
     /// <summary>Enters its gate: until it is left no ancestor changes what it shows. False: it is not true any more.</summary>
     public bool TryEnter() => _gate.TryEnter();

@@ -31,13 +31,13 @@ public sealed class LiveWalk
     /// <summary>The last needs, met.</summary>
     public void Take(IReadOnlyList<Grant> grants)
     {
-        _grants.AddRange(grants);
+        _grants.AddRange(grants.Distinct());
         var left = 0;
         for (int i = 0, at = 0; i < _count; i++)
         {
             var page = _pages[i];
             // The needs were made of these pages, and in their order.
-            while (grants[at].Extent != page / Limits.ExtentPages)
+            while (!grants[at].Area.Shows(page / Limits.ExtentPages))
                 at++;
             var grant = grants[at];
             if (page >= grant.Size)

@@ -65,7 +65,7 @@ public sealed class MomentWalk
     /// <summary>The grant that an answer brings, to be accepted.</summary>
     public static Grant GrantOf(Koid vmo, PinCall call, PinReply reply) => new()
     {
-        Vmo = vmo, Extent = Grant.Whole, Session = call.Session, Shown = FrozenExtent.Empty, Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
+        Vmo = vmo, Area = GrantArea.Whole, Session = call.Session, Shown = FrozenExtent.Empty, Size = reply.Size, Parent = reply.Parent, ParentOffset = reply.ParentOffset,
         ParentEnd = reply.ParentEnd, Lineage = Lineage.Hint(reply.Lineage),
     };
 

@@ -9,25 +9,40 @@ namespace VmoCluster.Core.Machine;
 /// <summary>
 /// Grants extents of this VMO to silos whose live clones look through it, and recalls them before it changes what they show. A silo's session
 /// is in the record before its first grant, so that a later owner knows whom to ask. While a change of an extent waits for its recall, or
-/// flies, the extent is not granted.
+/// flies, the extent is not granted. Where the VMO says nothing, a stretch of extents is granted at once, as long as it is not changed under those who hold it.
 /// </summary>
 internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue queue)
 {
     private const int WaitingMax = 4096;
     private const int GoneMax = 1024;
 
-    /// <summary>Extents whose holders are known one by one; beyond, all of them may hold anything, and the next change asks back everything.</summary>
-    private const int ExtentsMax = 4096;
+    /// <summary>Areas whose holders are known one by one; beyond, all of them may hold anything, and the next change asks back everything.</summary>
+    private const int AreasMax = 4096;
+
+    /// <summary>A change that had to ask something back ends all views of what it asked back; so for so long no stretch is granted in which it was made.</summary>
+    private const int CalmMs = 60_000;
+
+    /// <summary>Changes of which that is remembered one by one; beyond, no stretch is granted.</summary>
+    private const int StirredMax = 64;
+
+    /// <summary>Fields of a layer up to which all of its leaves are loaded to know where there are none.</summary>
+    private const int FewFields = 512;
 
     /// <summary>Sessions in the record up to which nobody asks whether they live.</summary>
     private const int HoldersMin = 8;
 
-    private readonly Dictionary<ulong, HashSet<ulong>> _holders = [];
+    private readonly Dictionary<GrantArea, HashSet<ulong>> _holders = [];
     private readonly List<PendingGrant> _waiting = [];
     private readonly HashSet<GoneBlob> _gone = [];
 
-    // Extents that a change asked back: not granted again before that change has had its turn.
-    private readonly HashSet<ulong> _closing = [];
+    // Areas that a change asked back: not granted again before that change has had its turn.
+    private readonly HashSet<GrantArea> _closing = [];
+
+    // Areas that are being asked back, unless it is all.
+    private readonly HashSet<GrantArea> _recalling = [];
+
+    // Where changes asked something back of late, the oldest first.
+    private readonly Queue<(long UntilMs, PageRange Pages)> _stirred = [];
 
     // Sessions that may hold anything, from before this owner.
     private readonly HashSet<ulong> _unknown = [.. state.Record.Holders];
@@ -95,17 +110,20 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     {
         if (pages.IsEmpty || !HasHolders)
             return true;
-        if (_heldUntilMs > state.Now.MonotonicMs && _holders.ContainsKey(Grant.Whole))
+        if (_heldUntilMs > state.Now.MonotonicMs && _holders.ContainsKey(GrantArea.Whole))
             return false;
-        var extents = _holders.Keys.Where(extent => extent == Grant.Whole || ExtentOf(extent).Overlaps(pages)).ToList();
-        if (extents.Count == 0 && _unknown.Count == 0)
+        var areas = _holders.Keys.Where(area => area.Overlaps(pages)).ToList();
+        if (areas.Count == 0 && _unknown.Count == 0)
             return true;
-        _closing.UnionWith(extents);
+        _closing.UnionWith(areas);
         if (_recall is not null)
             return false;
+        if (_unknown.Count > 0 || areas.Exists(area => !area.IsWhole))
+            Stir(pages);
+        _recalling.UnionWith(areas);
         _recall = _unknown.Count > 0
             ? new([.. _unknown.Concat(_holders.Values.SelectMany(sessions => sessions)).Distinct()], null)
-            : new([.. extents.SelectMany(extent => _holders[extent]).Distinct()], extents);
+            : new([.. areas.SelectMany(area => _holders[area]).Distinct()], areas);
         state.Effects.Add(_recall);
         return false;
     }
@@ -115,18 +133,19 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         if (!ReferenceEquals(input.Recall, _recall))
             return;
         _recall = null;
+        _recalling.Clear();
         // Not all could be asked: asked again by the change that still waits.
         if (!input.Outcome.IsOk)
             return;
-        if (input.Recall.Extents is null)
+        if (input.Recall.Areas is null)
         {
             _unknown.Clear();
             _holders.Clear();
             return;
         }
 
-        foreach (var extent in input.Recall.Extents)
-            _holders.Remove(extent);
+        foreach (var area in input.Recall.Areas)
+            _holders.Remove(area);
     }
 
     /// <summary>A batch of changes has come to its end: what it asked back may be granted again.</summary>
@@ -143,8 +162,6 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         _waiting.Clear();
     }
 
-    private static PageRange ExtentOf(ulong extent) => new(new(extent * Limits.ExtentPages), Limits.ExtentPages);
-
     // The pin is durable, and nothing is in flight: what is granted is what was frozen. A change that waits behind has not been begun.
     private void Pinned(PinChange change, Outcome outcome)
     {
@@ -155,7 +172,7 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         }
         else if (outcome.IsOk)
         {
-            Note(Grant.Whole, change.Call.Session);
+            Note(GrantArea.Whole, change.Call.Session);
             if (change.Call.IsHeld && _mayHold)
                 (_heldUntilMs, _heldFor, _mayHold) = (state.Now.MonotonicMs + Limits.MomentHoldMs, (change.Call.Asker, change.Call.Stamp), false);
         }
@@ -165,7 +182,37 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
 
     private void Refuse(Ticket ticket, Outcome outcome) => state.Effects.Add(new Answer(ticket, new GrantReply { Outcome = outcome }, FromMemory: false));
 
-    private bool IsClosed(ulong extent) => _closing.Contains(extent) || queue.IsChanging(ExtentOf(extent)) || (_recall is { } recall && (recall.Extents is null || recall.Extents.Contains(extent)));
+    private bool IsClosed(GrantArea area) =>
+        IsIn(_closing, area) || queue.IsChanging(area.Pages) || (_recall is { } recall && (recall.Areas is null || IsIn(_recalling, area)));
+
+    // What is granted as a whole shows nothing, so it stands in nobody's way. One that overlaps an extent is one of those around it.
+    private static bool IsIn(HashSet<GrantArea> areas, GrantArea area)
+    {
+        if (areas.Count == 0 || area.Order > 0)
+            return areas.Any(other => !other.IsWhole && other.Overlaps(area.Pages));
+        for (var order = 0; order <= GrantArea.OrderMax; order++)
+        {
+            if (areas.Contains(GrantArea.Around(area.Value, order)))
+                return true;
+        }
+
+        return false;
+    }
+
+    private void Stir(PageRange pages)
+    {
+        while (_stirred.TryPeek(out var oldest) && oldest.UntilMs <= state.Now.MonotonicMs)
+            _stirred.Dequeue();
+        if (_stirred.Count >= StirredMax)
+        {
+            _stirred.Clear();
+            pages = GrantArea.Whole.Pages;
+        }
+
+        _stirred.Enqueue((state.Now.MonotonicMs + CalmMs, pages));
+    }
+
+    private bool IsCalm(GrantArea area) => !_stirred.Any(one => one.UntilMs > state.Now.MonotonicMs && area.Overlaps(one.Pages));
 
     // False: the session's commit is on its way.
     private bool IsRegistered(ulong session)
@@ -201,27 +248,27 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         if (input.Dead.Count == 0)
             return;
         _unknown.ExceptWith(input.Dead);
-        foreach (var (extent, sessions) in _holders.ToArray())
+        foreach (var (area, sessions) in _holders.ToArray())
         {
             sessions.ExceptWith(input.Dead);
             if (sessions.Count == 0)
-                _holders.Remove(extent);
+                _holders.Remove(area);
         }
 
         queue.Enqueue(new HolderChange(0, input.Dead, state.Now) { IsInternal = true, Done = () => { } }, _ => { });
     }
 
-    private void Note(ulong extent, ulong session)
+    private void Note(GrantArea area, ulong session)
     {
-        if (!_holders.TryGetValue(extent, out var sessions))
+        if (!_holders.TryGetValue(area, out var sessions))
         {
-            if (_holders.Count >= ExtentsMax)
+            if (_holders.Count >= AreasMax)
             {
                 _unknown.UnionWith(_holders.Values.SelectMany(held => held));
                 _holders.Clear();
             }
 
-            _holders.Add(extent, sessions = []);
+            _holders.Add(area, sessions = []);
         }
 
         sessions.Add(session);
@@ -231,6 +278,10 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     {
         private Outcome _failure;
 
+        // Whether more than the extent is being loaded, so as to grant more; and whether that has failed.
+        private bool _isMore;
+        private bool _isNoMore;
+
         public Ticket Ticket => ticket;
 
         public int LoadsPending { get; set; }
@@ -239,7 +290,13 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         {
         }
 
-        public void LoadFailed(Outcome outcome) => _failure = outcome;
+        public void LoadFailed(Outcome outcome)
+        {
+            if (_isMore)
+                _isNoMore = true;
+            else
+                _failure = outcome;
+        }
 
         public void Resume()
         {
@@ -250,10 +307,14 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
                 return;
             }
 
-            if (desk.IsClosed(call.Extent) || !desk.IsRegistered(call.Session))
+            var extent = GrantArea.Of(call.Extent);
+            if (desk.IsClosed(extent) || !desk.IsRegistered(call.Session))
                 return;
-            var pages = ExtentOf(call.Extent);
-            if (desk.NeedLeaves(pages, this) || desk.NeedBelow(pages, this))
+            _isMore = false;
+            if (desk.NeedLeaves(extent.Pages, this) || desk.NeedBelow(extent.Pages, this))
+                return;
+            _isMore = !_isNoMore && call.OrderMost > 0 && desk.SaysNothing(extent) && desk.IsCalm(GrantArea.Around(call.Extent, 1));
+            if (_isMore && desk.NeedAllOfFew(this))
                 return;
             desk._waiting.Remove(this);
             desk.Give(ticket, call);
@@ -261,6 +322,8 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
     }
 
     private bool NeedLeaves(PageRange pages, ILoadWaiter waiter) => loads.NeedLeaves(pages, waiter);
+
+    private bool NeedAllOfFew(ILoadWaiter waiter) => loads.NeedAllOfFew(FewFields, waiter);
 
     private bool NeedBelow(PageRange pages, ILoadWaiter waiter) => loads.NeedBelow(pages, BelowNeed.OwnStack, waiter);
 
@@ -271,7 +334,8 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
         var builder = new FrozenExtent.Builder();
         for (var i = 0; i < Limits.ExtentPages && first + (ulong)i < size; i++)
             builder.Set(i, state.Sight.SeeOwnStack(first + (ulong)i));
-        Note(call.Extent, call.Session);
+        var order = OrderFor(call);
+        Note(GrantArea.Around(call.Extent, order), call.Session);
         var isLive = state.Record.Meta.Kind == VmoKind.Live;
         state.Effects.Add(new Answer(ticket, new GrantReply
         {
@@ -281,6 +345,27 @@ internal sealed class GrantDesk(MachineState state, Loads loads, ChangeQueue que
             ParentOffset = isLive ? state.Record.Meta.ShownOffset / Limits.PageBytes : 0,
             ParentEnd = state.Record.Meta.ShownEndPage,
             Lineage = state.Record.Lineage.Encode(),
+            Order = order,
         }, FromMemory: true));
     }
+
+    // The largest stretch around the extent, as far as the VMO reaches, in which the VMO's own layers say nothing and nothing is about to change.
+    private int OrderFor(GrantCall call)
+    {
+        var order = 0;
+        for (var area = GrantArea.Of(call.Extent); order < Math.Min(call.OrderMost, GrantArea.OrderMax) && !IsAllOf(area); order++)
+        {
+            area = GrantArea.Around(call.Extent, order + 1);
+            if (!IsCalm(area) || !SaysNothing(area) || IsClosed(area))
+                break;
+        }
+
+        return order;
+    }
+
+    private bool IsAllOf(GrantArea area) => area.Pages is var pages && pages.First.Value == 0 && pages.Count >= state.Layer.Size / Limits.PageBytes;
+
+    private bool SaysNothing(GrantArea area) =>
+        (area.Pages.First.Value >= state.Layer.Low || (state.Layer.Below.Under == 0 && (state.Sight.IsLive || state.Layer.Below.Bases.Count == 0)))
+        && state.Layer.Map.IsBlank(area.Pages) && !state.Layer.Map.Runs.Any(run => !run.IsClearing && run.Range.Overlaps(area.Pages));
 }

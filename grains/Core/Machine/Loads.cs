@@ -16,6 +16,10 @@ internal sealed class Loads(MachineState state)
     private readonly Dictionary<(LayerId Layer, ulong Extent), FrozenWait> _frozen = [];
     private readonly Dictionary<ulong, List<ILoadWaiter>> _live = [];
 
+    // The layer whose fields were counted, how many they were, and who waits for that.
+    private readonly List<ILoadWaiter> _counting = [];
+    private (LayerId Layer, long Fields) _counted;
+
     // What waiters are gathering. It is not dropped before they have had their turn, or two of them could keep each other from ever going on.
     private readonly Dictionary<ILoadWaiter, PageRange> _gathering = [];
 
@@ -23,7 +27,7 @@ internal sealed class Loads(MachineState state)
     public bool IsScanning { get; private set; }
 
     /// <summary>Whether nobody waits for anything.</summary>
-    public bool IsIdle => _extents.Count == 0 && _frozen.Count == 0 && _live.Count == 0 && _pages.Count == 0 && _gathering.Count == 0;
+    public bool IsIdle => _extents.Count == 0 && _counting.Count == 0 && _frozen.Count == 0 && _live.Count == 0 && _pages.Count == 0 && _gathering.Count == 0;
 
     /// <summary>Whether an extent is on its way, or part of what somebody gathers.</summary>
     public bool IsWanted(ulong extent)
@@ -70,6 +74,20 @@ internal sealed class Loads(MachineState state)
         }
 
         _scan.Add(waiter);
+        waiter.LoadsPending++;
+        return true;
+    }
+
+    /// <summary>Asks for every leaf of the layer if it has no more fields than that, and if there is room for them. True: the waiter has to wait.</summary>
+    public bool NeedAllOfFew(long most, ILoadWaiter waiter)
+    {
+        if (state.Layer.Map.IsComplete || state.Memory.Budget.IsOver)
+            return false;
+        if (_counted.Layer == state.Layer.Id)
+            return _counted.Fields <= most && NeedAll(waiter);
+        if (_counting.Count == 0)
+            state.Effects.Add(new CountFields(state.Layer.Id));
+        _counting.Add(waiter);
         waiter.LoadsPending++;
         return true;
     }
@@ -189,6 +207,15 @@ internal sealed class Loads(MachineState state)
         if (input.Outcome.IsOk && input.Load.Layer == state.Layer.Id)
             state.Layer.Map.PutExtent(input.Load.Extent, input.Fields);
         Finish(waiters, input.Outcome);
+    }
+
+    public void Counted(FieldsCounted input)
+    {
+        // Whoever asks for a few can do without.
+        _counted = (input.Count.Layer, input.Outcome.IsOk ? input.Fields : long.MaxValue);
+        var waiters = _counting.ToList();
+        _counting.Clear();
+        Finish(waiters, Outcome.Ok);
     }
 
     public void Scanned(LeavesScanned input)

@@ -23,6 +23,9 @@ public sealed record ScanLeaves(LayerId Layer) : VmoEffect
     internal Action<IReadOnlyList<StoreField>, Outcome>? Then { get; init; }
 }
 
+/// <summary>Count the fields of a layer. Result: <see cref="FieldsCounted"/>.</summary>
+public sealed record CountFields(LayerId Layer) : VmoEffect;
+
 /// <summary>Find out what a frozen layer shows in an extent. Result: <see cref="FrozenLoaded"/>.</summary>
 public sealed record LoadFrozen(LayerId Layer, ulong Extent) : VmoEffect;
 
@@ -38,8 +41,8 @@ public sealed record Gather(Koid First, Family.Lineage Lineage, PinCall Call, IR
 
 /// <summary>Take back what silos hold of this VMO. Result: <see cref="RecallDone"/>.</summary>
 /// <param name="Sessions">The silos' sessions; one that is dead holds nothing.</param>
-/// <param name="Extents">Which extents; null for all.</param>
-public sealed record Recall(IReadOnlyList<ulong> Sessions, IReadOnlyCollection<ulong>? Extents) : VmoEffect;
+/// <param name="Areas">Which areas; null for all.</param>
+public sealed record Recall(IReadOnlyList<ulong> Sessions, IReadOnlyCollection<GrantArea>? Areas) : VmoEffect;
 
 /// <summary>Ask which of some silos' sessions are dead. Result: <see cref="DeadFound"/>.</summary>
 public sealed record FindDead(IReadOnlyList<ulong> Sessions) : VmoEffect;

@@ -35,6 +35,9 @@ public sealed record LeavesLoaded(LoadLeaves Load, IReadOnlyList<StoreField> Fie
 /// <summary>All leaves of the layer, asked for by <see cref="ScanLeaves"/>.</summary>
 public sealed record LeavesScanned(ScanLeaves Scan, IReadOnlyList<StoreField> Fields, Outcome Outcome) : VmoInput;
 
+/// <summary>How many fields a layer has.</summary>
+public sealed record FieldsCounted(CountFields Count, long Fields, Outcome Outcome) : VmoInput;
+
 /// <summary>The bytes asked for by <see cref="LoadBlobs"/> are in their destinations, or not, one by one.</summary>
 public sealed record BlobsLoaded(LoadBlobs Load, IReadOnlyList<bool> Found, Outcome Outcome) : VmoInput;
 

@@ -242,6 +242,9 @@ public sealed class VmoMachine
             case LeavesLoaded loaded:
                 _loads.Loaded(loaded);
                 break;
+            case FieldsCounted counted:
+                _loads.Counted(counted);
+                break;
             case LeavesScanned { Scan.Then: { } then } scanned:
                 then(scanned.Fields, scanned.Outcome);
                 break;

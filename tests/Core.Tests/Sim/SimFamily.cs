@@ -64,6 +64,9 @@ public sealed class SimFamily
     /// <summary>Effects that take longer than all others: as long as this is so of one, it does not happen.</summary>
     public Func<VmoEffect, bool>? IsSlow { get; set; }
 
+    /// <summary>Grants that were asked for so far.</summary>
+    public int GrantsAsked { get; private set; }
+
     /// <summary>Grants that the silos of today have given up because they were too many.</summary>
     public long GrantsTrimmed => _silos.Sum(silo => silo.Grants.Trimmed);
 
@@ -550,6 +553,9 @@ public sealed class SimFamily
             case LoadLeaves load:
                 Step(of, new LeavesLoaded(load, Store.LoadLayer(load.Layer, load.Names)!.Fields, Outcome.Ok));
                 break;
+            case CountFields count:
+                Step(of, new FieldsCounted(count, Store.Scan(count.Layer).Count, Outcome.Ok));
+                break;
             case ScanLeaves scan:
                 Step(of, new LeavesScanned(scan, Store.Scan(scan.Layer), Outcome.Ok));
                 break;
@@ -641,7 +647,9 @@ public sealed class SimFamily
     private void TakeBack(SimActivation of, Recall recall)
     {
         RecallsWaiting++;
-        WholeRecalls += recall.Extents is null ? 1 : 0;
+        WholeRecalls += recall.Areas is null ? 1 : 0;
+        if (recall.Areas?.Any(area => !area.IsWhole && area.Order > 0) == true)
+            Coverage.Count("stretch asked back");
         var waiting = recall.Sessions.Select(session => (Session: session, Silo: Array.Find(_silos, silo => silo.Session == session))).ToList();
         var done = new Dictionary<ulong, Task>();
         foreach (var (session, silo) in waiting)
@@ -652,7 +660,7 @@ public sealed class SimFamily
             {
                 Travel(() => Later(silo, () =>
                 {
-                    done[session] = silo.Grants.RecallAsync(of.Koid, recall.Extents);
+                    done[session] = silo.Grants.RecallAsync(of.Koid, recall.Areas);
                     silo.Recalls.Add((done[session], silo.Clock(Milliseconds)));
                     Coverage.Count(done[session].IsCompleted ? "recall" : "recall that waits for a gate");
                     return true;
@@ -660,7 +668,7 @@ public sealed class SimFamily
             }
             else
             {
-                done[session] = silo.Grants.RecallAsync(of.Koid, recall.Extents);
+                done[session] = silo.Grants.RecallAsync(of.Koid, recall.Areas);
             }
         }
 
@@ -756,13 +764,17 @@ public sealed class SimFamily
                     var accepted = silo.Grants.Accept(GrantCodec.GrantOf(vmo, extent, silo.Session, given), mark, isTold: true);
                     Coverage.Count(accepted is null ? "grant overtaken by a recall" : "grant");
                     if (accepted is not null)
-                        fetch.Take(accepted);
+                    {
+                        Coverage.Count(accepted.Area.Order > 0 ? "stretch granted" : "extent granted");
+                        fetch.Take((vmo, extent), accepted);
+                    }
                 }
 
                 waits.Answered(index);
                 return true;
             });
-            Travel(() => Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(GrantCodec.Told)]))));
+            GrantsAsked++;
+            Travel(() => Deliver(vmo, ticket, at => new GrantInput(at, new(silo.Session, extent, [.. gone.Select(GrantCodec.Told)], GrantArea.OrderMax))));
         }
     }
 

@@ -209,6 +209,9 @@ public sealed class SimVmo
             case LoadLeaves load:
                 Step(new LeavesLoaded(load, Store.LoadLayer(load.Names).Fields, Outcome.Ok));
                 break;
+            case CountFields count:
+                Step(new FieldsCounted(count, Store.ScanLeaves().Count, Outcome.Ok));
+                break;
             case ScanLeaves scan:
                 Step(new LeavesScanned(scan, Store.ScanLeaves(), Outcome.Ok));
                 break;

@@ -32,7 +32,7 @@ public sealed class GrantHoldersTests
     {
         var holders = New(out var store);
         holders.Note(2, new Holder { IsBroken = true });
-        Assert.True((await holders.RecallAsync(Vmo, [2], [5])).IsOk);
+        Assert.True((await holders.RecallAsync(Vmo, [2], [GrantArea.Of(5)])).IsOk);
         Assert.Equal([2], store.Letters);
     }
 
@@ -45,7 +45,7 @@ public sealed class GrantHoldersTests
 
         public bool IsBroken { get; init; }
 
-        public Task RecallAsync(Koid vmo, ulong[]? extents)
+        public Task RecallAsync(Koid vmo, ulong[]? areas)
         {
             Recalled++;
             return IsBroken ? throw new InvalidOperationException("not there") : Task.CompletedTask;
