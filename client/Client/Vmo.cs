@@ -62,6 +62,14 @@ public sealed class Vmo
     public Task<ulong> WriteAsync(ulong offset, ReadOnlyMemory<byte> source, CancellationToken cancellation = default) =>
         _writer.WriteAsync(offset, source, cancellation);
 
+    /// <summary>
+    /// Writes at several places in one message. WRITE. Each is all or nothing, and answered by itself: null when it is durable, else why it is not,
+    /// in the order of the writes. At most <see cref="Limits.JoinCallsMax"/> writes and <see cref="Limits.MessageBytesMax"/> bytes in all, else
+    /// <see cref="VmoStatus.InvalidArgs"/> is thrown, and nothing is written. Where they overlap, any of them may come last.
+    /// </summary>
+    public Task<VmoException?[]> WriteManyAsync(IReadOnlyList<VmoWrite> writes, CancellationToken cancellation = default) =>
+        _writer.WriteManyAsync(writes, cancellation);
+
     /// <summary>Size in bytes.</summary>
     public async Task<ulong> GetSizeAsync(CancellationToken cancellation = default) =>
         (await AskAsync(CallKind.GetSize, static head => new GetSizeCall(head), cancellation).ConfigureAwait(false)).Number;

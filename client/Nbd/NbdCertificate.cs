@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -14,7 +15,7 @@ public sealed class NbdCertificate
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
-    private X509Certificate2 _current;
+    private SslStreamCertificateContext _current;
 
     // Why the last reading gave nothing.
     private string _why = "";
@@ -31,8 +32,8 @@ public sealed class NbdCertificate
         _current = Read() ?? throw new NbdSetupException($"certificate {certificateFile}, key {keyFile}: {_why}");
     }
 
-    /// <summary>The newest that was good when it was read.</summary>
-    public X509Certificate2 Current()
+    /// <summary>The newest that was good when it was read, with those that lead to its root.</summary>
+    public SslStreamCertificateContext Current()
     {
         lock (_lock)
         {
@@ -42,7 +43,7 @@ public sealed class NbdCertificate
                 if (Read() is { } next)
                 {
                     _current = next;
-                    _log($"a new certificate is shown, valid until {next.NotAfter.ToUniversalTime():u}");
+                    _log($"a new certificate is shown, valid until {next.TargetCertificate.NotAfter.ToUniversalTime():u}");
                 }
                 else
                 {
@@ -54,9 +55,23 @@ public sealed class NbdCertificate
         }
     }
 
-    private static (DateTime Certificate, DateTime Key) Written(string certificate, string key) => (File.GetLastWriteTimeUtc(certificate), File.GetLastWriteTimeUtc(key));
+    private static (DateTime Certificate, DateTime Key) Written(string certificate, string key) => (WrittenAt(certificate), WrittenAt(key));
 
-    private X509Certificate2? Read()
+    // Of the file at the links' end: a Secret's files in Kubernetes are links that never change, through a folder's link that does.
+    private static DateTime WrittenAt(string file)
+    {
+        try
+        {
+            return File.GetLastWriteTimeUtc(File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            // Not there at present: it is read when it is again.
+            return default;
+        }
+    }
+
+    private SslStreamCertificateContext? Read()
     {
         try
         {
@@ -69,7 +84,9 @@ public sealed class NbdCertificate
                 return null;
             }
 
-            return X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null);
+            var chain = new X509Certificate2Collection();
+            chain.ImportFromPemFile(_certificateFile);
+            return SslStreamCertificateContext.Create(X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null), chain, offline: true);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException)
         {

@@ -9,14 +9,17 @@ internal static class NbdErrors
     /// The error of a failed call. A handle that is gone is a disk that was taken away, and a VMO without its pages one that is broken: nothing a user
     /// could do differently. What was tried for long enough has failed for good.
     /// </summary>
-    public static NbdError Of(VmoStatus status) => status switch
+    public static NbdError Of(VmoStatus status, NbdCommand command = NbdCommand.Read) => status switch
     {
         VmoStatus.Ok => NbdError.None,
+        // The VMO has become smaller: a write has no room there.
+        VmoStatus.OutOfRange when command is NbdCommand.Write or NbdCommand.WriteZeroes => NbdError.NoSpace,
         VmoStatus.BadHandle or VmoStatus.NotFound or VmoStatus.Canceled => NbdError.Shutdown,
         VmoStatus.AccessDenied => NbdError.NotPermitted,
         VmoStatus.InvalidArgs or VmoStatus.OutOfRange or VmoStatus.WrongType or VmoStatus.BufferTooSmall => NbdError.Invalid,
         VmoStatus.NoSpace or VmoStatus.NoMemory or VmoStatus.NoResources => NbdError.NoSpace,
-        VmoStatus.NotSupported => NbdError.NotSupported,
+        // NotSupported is said of FAST_ZERO only, and by the door itself.
+        VmoStatus.NotSupported => NbdError.Invalid,
         _ => NbdError.Io,
     };
 

@@ -1,4 +1,4 @@
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
 
 namespace VmoCluster.NbdDoor;
 
@@ -8,19 +8,19 @@ public sealed record NbdOptions
     /// <summary>For how long what a client asks for is tried while a silo or the store is away; then it fails with EIO. Default 30 s, at most 60 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The server's certificate with its key, asked for with each TLS handshake. Default none: TLS is not offered. With one it is required.</summary>
-    public Func<X509Certificate2>? Certificate { get; init; }
+    /// <summary>The server's certificate with its key and its chain, asked for with each TLS handshake. Default none: TLS is not offered. With one it is required.</summary>
+    public Func<SslStreamCertificateContext>? Certificate { get; init; }
 
     /// <summary>Connections at once; one more is closed. Default 4096; each has 64 KiB of buffer, one in use 128 KiB and its requests.</summary>
     public int ConnectionsMax { get; init; } = 4096;
 
-    /// <summary>Requests of one connection under way; the next is not read before one has been answered and its answer sent. Default 256.</summary>
+    /// <summary>Requests of one connection under way; the next is not read before one has been answered and its answer sent. Default 256, at least 2: a large write is one, and its pieces are others.</summary>
     public int RequestsMax { get; init; } = 256;
 
     /// <summary>Bytes of their payloads. One that is larger by itself goes alone. Default 8 MiB.</summary>
     public int PayloadBytesMax { get; init; } = 8 << 20;
 
-    /// <summary>How long a client may take to agree on an export. Default 10 s.</summary>
+    /// <summary>How long a client may take to agree on an export, the time apart in which its VMO is opened. Default 10 s.</summary>
     public TimeSpan HandshakeWithin { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>

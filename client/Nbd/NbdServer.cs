@@ -13,6 +13,8 @@ namespace VmoCluster.NbdDoor;
 /// </summary>
 public sealed class NbdServer : IAsyncDisposable
 {
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
+
     private readonly Socket _listener;
     private readonly VmoClient _client;
     private readonly NbdOptions _options;
@@ -59,7 +61,7 @@ public sealed class NbdServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends all connections; what is under way is not waited for. Once is enough, and more does no harm.</summary>
+    /// <summary>Takes no more requests, answers those it has taken as far as they are done within a second, and ends all connections. Once is enough, and more does no harm.</summary>
     public ValueTask DisposeAsync()
     {
         lock (_lock)
@@ -82,7 +84,19 @@ public sealed class NbdServer : IAsyncDisposable
     {
         while (!_stopped.IsCancellationRequested)
         {
-            var socket = await _listener.AcceptAsync(_stopped).ConfigureAwait(false);
+            Socket socket;
+            try
+            {
+                socket = await _listener.AcceptAsync(_stopped).ConfigureAwait(false);
+            }
+            catch (SocketException failure)
+            {
+                // No file is left for it, or the client has gone already: others come.
+                _log($"a connection was not taken: {failure.Message}");
+                await Task.Delay(Rest, _stopped).ConfigureAwait(false);
+                continue;
+            }
+
             lock (_lock)
             {
                 if (_connections.Count >= _options.ConnectionsMax)
@@ -109,7 +123,15 @@ public sealed class NbdServer : IAsyncDisposable
         try
         {
             if (socket.ProtocolType == ProtocolType.Tcp)
+            {
                 socket.NoDelay = true;
+                // A client whose machine has gone says nothing: it is found out within two minutes.
+                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 60);
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+                socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 6);
+            }
+
             var stream = new NetworkStream(socket, ownsSocket: true);
             await using (stream.ConfigureAwait(false))
                 await ServeAsync(stream).ConfigureAwait(false);
@@ -130,20 +152,23 @@ public sealed class NbdServer : IAsyncDisposable
 
     private async Task ServeAsync(Stream stream)
     {
-        Agreement? agreed;
-        using (var within = CancellationTokenSource.CreateLinkedTokenSource(_stopped))
+        using var within = new HandshakeTime(_options, _stopped);
+        var negotiation = new Negotiation(stream, _client, _options, within);
+        try
         {
-            within.CancelAfter(_options.HandshakeWithin);
-            agreed = await new Negotiation(stream, _client, _options).RunAsync(within.Token).ConfigureAwait(false);
+            if (await negotiation.RunAsync(within.Token).ConfigureAwait(false) is not { } agreed)
+                return;
+            within.Suspend();
+            var transmission = new Transmission(agreed, _options, _stopped);
+            await using (transmission.ConfigureAwait(false))
+                await transmission.RunAsync().ConfigureAwait(false);
+            // A connection that is merely cut looks like an attack to TLS.
+            if (agreed.Stream is SslStream tls)
+                await tls.ShutdownAsync().ConfigureAwait(false);
         }
-
-        if (agreed is null)
-            return;
-        var transmission = new Transmission(agreed, _options, _stopped);
-        await using (transmission.ConfigureAwait(false))
-            await transmission.RunAsync().ConfigureAwait(false);
-        // A connection that is merely cut looks like an attack to TLS.
-        if (agreed.Stream is SslStream tls)
-            await tls.ShutdownAsync().ConfigureAwait(false);
+        finally
+        {
+            await negotiation.Stream.DisposeAsync().ConfigureAwait(false);
+        }
     }
 }

@@ -47,6 +47,42 @@ public sealed class JoiningTests
     }
 
     [Fact]
+    public async Task Writes_that_go_together_are_one_message_and_each_is_answered_by_itself()
+    {
+        await using var setup = new Setup(new());
+        var vmo = await setup.Client.CreateAsync(1 << 20);
+        setup.Cluster.Faults = (name, number) => name == "write" && number == 1 ? new(FaultKind.ShouldWait, 1) : Fault.None;
+        var pages = Setup.Noise(3 * 4096, 5);
+        var ends = await vmo.WriteManyAsync([new(4096, pages.AsMemory(0, 4096)), new(1 << 20, pages.AsMemory(0, 1)), new(100, pages.AsMemory(4096, 10)), new(0, default)]);
+        Assert.Equal([null, VmoStatus.OutOfRange, null, null], ends.Select(end => end?.Status));
+        // What the first time was told to wait; had one of them been answered for good, it would not have been sent again.
+        Assert.Equal([4, 4], setup.Cluster.AttemptsOf("write").Select(attempt => attempt.Items));
+        byte[] right = [.. pages[4096..4106], .. pages[..4096]];
+        var found = await vmo.ReadManyAsync([new(100, 10), new(4096, 4096)]);
+        Assert.Equal(right, found);
+
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.WriteManyAsync([]));
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.WriteManyAsync([.. Enumerable.Repeat(new VmoWrite(0, pages.AsMemory(0, 1)), Limits.JoinCallsMax + 1)]));
+        await Setup.RefusedAsync(VmoStatus.InvalidArgs, () => vmo.WriteManyAsync([new(0, new byte[Limits.MessageBytesMax]), new(0, new byte[1])]));
+        Assert.Equal(2, setup.Cluster.AttemptsOf("write").Length);
+
+        var revoked = await vmo.DuplicateAsync(VmoRights.Read | VmoRights.Write);
+        await revoked.RevokeAsync();
+        Assert.All(await revoked.WriteManyAsync([new(0, pages.AsMemory(0, 1)), new(1, pages.AsMemory(0, 1))]), end => Assert.Equal(VmoStatus.BadHandle, end?.Status));
+    }
+
+    [Fact]
+    public async Task Writes_that_go_together_and_are_told_to_wait_until_their_deadline_say_so_each()
+    {
+        await using var setup = new Setup(new() { Deadline = TimeSpan.FromMilliseconds(300) });
+        var vmo = await setup.Client.CreateAsync(1 << 20);
+        setup.Cluster.Faults = (name, _) => name == "write" ? new(FaultKind.ShouldWait, 1) : Fault.None;
+        var ends = await vmo.WriteManyAsync([new(0, new byte[1]), new(4096, new byte[1])]);
+        Assert.Equal([VmoStatus.ShouldWait, VmoStatus.ShouldWait], ends.Select(end => end?.Status));
+        Assert.All(ends, end => Assert.Contains("gave up after", end!.Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_message_keeps_to_both_limits()
     {
         await using var setup = new Setup(new() { JoinMessagesInFlight = 1 });

@@ -1,5 +1,6 @@
 using VmoCluster.Client;
 using VmoCluster.Harness;
+using VmoCluster.NbdDoor.Wire;
 
 namespace VmoCluster.Nbd.Tests;
 
@@ -30,6 +31,25 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
             right.AsSpan(at, Page).Fill(fill);
             right.AsSpan(7 * Page, Page).Clear();
             Assert.Equal(right, await ReadAsync(vmo, 1 - silo));
+        }
+    }
+
+    // What makes MULTI_CONN true: what one connection was told is written, the other shows, through another silo and without a flush.
+    [Fact]
+    public async Task Two_connections_through_two_silos_are_one_disk()
+    {
+        var vmo = await cluster.Client.CreateAsync(1 << 20);
+        using var first = await RawClient.OpenAsync(cluster.Socket(0), vmo.Handle.Reveal());
+        using var second = await RawClient.OpenAsync(cluster.Socket(1), vmo.Handle.Reveal());
+        for (var round = 0; round < 200; round++)
+        {
+            var (writer, reader) = round % 2 == 0 ? (first, second) : (second, first);
+            var page = Enumerable.Repeat((byte)(round + 1), Page).ToArray();
+            await writer.SendAsync(RawClient.Request(NbdCommand.Write, (ulong)(round % 7) * Page, Page), page);
+            Assert.Equal(NbdError.None, (await writer.ReceiveSimpleAsync()).Error);
+            await reader.SendAsync(RawClient.Request(NbdCommand.Read, (ulong)(round % 7) * Page, Page));
+            Assert.Equal(NbdError.None, (await reader.ReceiveSimpleAsync()).Error);
+            Assert.Equal(page, await reader.ReceiveAsync(Page));
         }
     }
 

@@ -42,5 +42,6 @@ public sealed class DiskCluster : IAsyncLifetime
     /// <summary>A file of the cluster's, gone with it.</summary>
     public string File(string name) => Path.Combine(_folder, name);
 
-    private string Socket(int silo) => Path.Combine(_folder, $"nbd-{silo}");
+    /// <summary>Where a silo serves disks.</summary>
+    public string Socket(int silo) => Path.Combine(_folder, $"nbd-{silo}");
 }

@@ -24,7 +24,8 @@ public sealed class MappingTests
 
         Assert.Equal(
             [NbdError.Shutdown, NbdError.NotPermitted, NbdError.NoSpace, NbdError.Io, NbdError.Io, NbdError.Invalid],
-            new[] { VmoStatus.BadHandle, VmoStatus.AccessDenied, VmoStatus.NoSpace, VmoStatus.DataLoss, VmoStatus.TimedOut, VmoStatus.OutOfRange }.Select(NbdErrors.Of));
+            new[] { VmoStatus.BadHandle, VmoStatus.AccessDenied, VmoStatus.NoSpace, VmoStatus.DataLoss, VmoStatus.TimedOut, VmoStatus.OutOfRange }.Select(status => NbdErrors.Of(status)));
+        Assert.Equal((NbdError.NoSpace, NbdError.NoSpace, NbdError.Invalid), (NbdErrors.Of(VmoStatus.OutOfRange, NbdCommand.Write), NbdErrors.Of(VmoStatus.OutOfRange, NbdCommand.WriteZeroes), NbdErrors.Of(VmoStatus.OutOfRange, NbdCommand.Trim)));
     }
 
     [Fact]

@@ -113,6 +113,38 @@ public sealed class PeerToolTests(DiskNode node) : IClassFixture<DiskNode>
     }
 
     [Fact]
+    public async Task Qemu_io_has_many_requests_under_way_and_finds_each_where_it_was_written()
+    {
+        var vmo = await node.Client.CreateAsync(64 * Mebi);
+        var all = Enumerable.Range(0, 24).ToList();
+        await Peer.RunAsync("qemu-io", [
+            "-f", "raw", .. all.SelectMany(i => new[] { "-c", $"aio_write -P {i + 1} {i * 2}M 1536k" }), "-c", "aio_flush", .. all.SelectMany(i => new[] { "-c", $"aio_read -P {i + 1} {i * 2}M 1536k" }), "-c", "aio_flush",
+            node.Uri(vmo)]);
+    }
+
+    [Theory]
+    [InlineData("raw")]
+    [InlineData("qcow2")]
+    public async Task Qemus_bench_reads_and_writes_at_depth_and_its_map_tells_what_is_there(string format)
+    {
+        var vmo = await node.Client.CreateAsync(64 * Mebi);
+        if (format == "qcow2")
+            await Peer.RunAsync("qemu-img", ["create", "-f", format, node.Uri(vmo), "32M"]);
+        await Peer.RunAsync("qemu-io", ["-f", format, "-c", "write -P 3 4M 1M", node.Uri(vmo)]);
+        var there = JsonDocument.Parse(await Peer.RunAsync("qemu-img", ["map", "--output=json", "-f", format, node.Uri(vmo)])).RootElement.EnumerateArray().Where(extent => extent.GetProperty("data").GetBoolean());
+        Assert.Equal((4 * Mebi, Mebi), (there.First().GetProperty("start").GetUInt64(), there.Aggregate(0UL, (sum, extent) => sum + extent.GetProperty("length").GetUInt64())));
+        // Writes with a flush now and then, behind and over each other; reads of what is there and of what is not.
+        foreach (var arguments in new[] { new[] { "-w", "--flush-interval=64", "-s", "4096", "-S", "69632" }, ["-s", "65536"], ["-w", "-s", "131072", "--pattern=7"] })
+            Assert.Contains("Run completed", await Peer.RunAsync("qemu-img", ["bench", "-f", format, "-c", "1000", "-d", "32", "-t", "none", .. arguments, node.Uri(vmo)]), StringComparison.Ordinal);
+        await Peer.RunAsync("qemu-io", ["-f", format, "-c", "read -P 7 0 28M", node.Uri(vmo)]);
+        if (format == "qcow2")
+            await Peer.RunAsync("qemu-img", ["check", "-f", format, node.Uri(vmo)]);
+        var map = JsonDocument.Parse(await Peer.RunAsync("qemu-img", ["map", "--output=json", "-f", format, node.Uri(vmo)])).RootElement.EnumerateArray();
+        Assert.Equal(format == "raw" ? 64 * Mebi : 32 * Mebi, map.Aggregate(0UL, (sum, extent) => sum + extent.GetProperty("length").GetUInt64()));
+        Assert.True(map.First().GetProperty("data").GetBoolean());
+    }
+
+    [Fact]
     public async Task Fio_reads_back_what_it_wrote_at_random_over_four_connections()
     {
         var vmo = await node.Client.CreateAsync(64 * Mebi);

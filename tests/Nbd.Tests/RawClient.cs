@@ -79,6 +79,35 @@ internal sealed class RawClient : IDisposable
         }
     }
 
+    /// <summary>A client that has agreed on an export.</summary>
+    public static async Task<RawClient> OpenAsync(string path, string name, bool isStructured = false)
+    {
+        var client = new RawClient(path);
+        await client.GreetAsync();
+        if (isStructured)
+            Assert.Equal(NbdOptionReply.Ack, Assert.Single(await client.AskAsync(NbdOption.StructuredReply)).Kind);
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Go, Text(name), U16(0)))[^1].Kind);
+        return client;
+    }
+
+    /// <summary>A simple reply's error and cookie.</summary>
+    public async Task<(NbdError Error, ulong Cookie)> ReceiveSimpleAsync()
+    {
+        var head = await ReceiveAsync(NbdNumbers.SimpleReplyBytes);
+        Assert.Equal(NbdNumbers.SimpleReplyMagic, BinaryPrimitives.ReadUInt32BigEndian(head));
+        return ((NbdError)BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(4)), BinaryPrimitives.ReadUInt64BigEndian(head.AsSpan(8)));
+    }
+
+    /// <summary>One chunk of a structured reply.</summary>
+    public async Task<(NbdChunk Kind, bool IsLast, ulong Cookie, byte[] Data)> ReceiveChunkAsync()
+    {
+        var head = await ReceiveAsync(NbdNumbers.ChunkBytes);
+        Assert.Equal(NbdNumbers.StructuredReplyMagic, BinaryPrimitives.ReadUInt32BigEndian(head));
+        return (
+            (NbdChunk)BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(6)), BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(4)) == NbdNumbers.ChunkDone,
+            BinaryPrimitives.ReadUInt64BigEndian(head.AsSpan(8)), await ReceiveAsync((int)BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(16))));
+    }
+
     public static byte[] Option(NbdOption option, params byte[][] data) =>
         [.. U64(NbdNumbers.OptionMagic), .. U32((uint)option), .. U32((uint)data.Sum(part => part.Length)), .. data.SelectMany(part => part)];
 

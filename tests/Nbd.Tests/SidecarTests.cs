@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using VmoCluster.Harness;
+using VmoCluster.NbdDoor.Wire;
 
 namespace VmoCluster.Nbd.Tests;
 
@@ -30,6 +32,130 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
         Assert.False(File.Exists(path));
     }
 
+    [Fact]
+    public async Task Clients_that_ask_for_much_and_read_nothing_hold_up_themselves_and_take_the_memory_of_their_requests()
+    {
+        const int Clients = 24, Requests = 4096, Bytes = 64 << 10;
+        const long Mebi = 1 << 20;
+        var (vmo, path) = (await node.Client.CreateAsync(8 << 20), node.File("greedy"));
+        var name = vmo.Handle.Reveal();
+        await vmo.WriteAsync(0, RandomNumberGenerator.GetBytes(1 << 20));
+        using var sidecar = await StartAsync(path);
+        using var patient = await RawClient.OpenAsync(path, name);
+        for (var i = 0; i < 100; i++)
+            await ReadAsync(patient);
+        var before = ResidentBytes(sidecar.Id);
+        var greedy = new List<RawClient>();
+        try
+        {
+            for (var i = 0; i < Clients; i++)
+            {
+                greedy.Add(await RawClient.OpenAsync(path, name));
+                // 256 MiB of answers each. Most of the requests stay with the client, as nobody reads them any more.
+                _ = greedy[i].SendAsync([.. Enumerable.Range(0, Requests).Select(at => RawClient.Request(NbdCommand.Read, (ulong)(at % 16 * Bytes), Bytes))]).ContinueWith(
+                    failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
+            }
+
+            for (var (i, last) = (0, 0L); i < 60 && ResidentBytes(sidecar.Id) is var now && (i < 4 || now > last); i++)
+            {
+                last = now;
+                await Task.Delay(500);
+                // Others are served as if they were not there.
+                await ReadAsync(patient);
+            }
+
+            // 8 MiB of payloads a connection (N4), what the runtime keeps of as much again, and its heap.
+            var more = ResidentBytes(sidecar.Id) - before;
+            Assert.True(more < Clients * 16 * Mebi, $"{more / Mebi} MiB more for {Clients} clients that read nothing");
+        }
+        finally
+        {
+            greedy.ForEach(client => client.Dispose());
+        }
+
+        await ReadAsync(patient);
+        sidecar.Kill();
+        await sidecar.WaitForExitAsync();
+
+        static async Task ReadAsync(RawClient client)
+        {
+            await client.SendAsync(RawClient.Request(NbdCommand.Read, 0, Bytes));
+            await client.ReceiveAsync(NbdNumbers.SimpleReplyBytes + Bytes);
+        }
+
+        static long ResidentBytes(int process) =>
+            long.Parse(File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
+
+    // Each of many small reads has its time, and no more than that; afterwards the connection is as good as before.
+    [Fact]
+    public async Task What_no_silo_answers_within_its_time_is_EIO_and_the_connection_goes_on_when_one_does()
+    {
+        const int Reads = 32;
+        var (vmo, path) = (await node.Client.CreateAsync(1 << 20), node.File("patient"));
+        using var sidecar = await StartAsync(path, "--timeout", "2s");
+        using var client = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
+        node.Silo.Pause();
+        var began = Stopwatch.GetTimestamp();
+        try
+        {
+            await client.SendAsync([.. Enumerable.Range(0, Reads).Select(i => RawClient.Request(NbdCommand.Read, (ulong)i * 4096, 4096, cookie: (ulong)i))]);
+            for (var i = 0; i < Reads; i++)
+                Assert.Equal(NbdError.Io, (await client.ReceiveSimpleAsync()).Error);
+            // Half of them wait for the others' message: twice the time, and not four times.
+            Assert.InRange(Stopwatch.GetElapsedTime(began), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(6));
+        }
+        finally
+        {
+            node.Silo.Resume();
+        }
+
+        await Eventually.UntilAsync("it reads again", async () =>
+        {
+            await client.SendAsync(RawClient.Request(NbdCommand.Read, 0, 4096));
+            if ((await client.ReceiveSimpleAsync()).Error != NbdError.None)
+                return false;
+            await client.ReceiveAsync(4096);
+            return true;
+        });
+        sidecar.Kill();
+        await sidecar.WaitForExitAsync();
+    }
+
+    // A door without a file left for one more connection takes the next when there is one.
+    [Fact]
+    public async Task A_sidecar_out_of_files_takes_connections_again_when_others_have_gone()
+    {
+        var (vmo, path) = (await node.Client.CreateAsync(1 << 20), node.File("few-files"));
+        using var sidecar = ChildProcess.Start(new("prlimit", ["--nofile=220", Program, "nbd", "--endpoint", node.Silo.Endpoint.ToString(), "--listen", $"unix:{path}"]) { RedirectStandardOutput = true });
+        Assert.Equal($"ready nbd=unix:{path}", await sidecar.StandardOutput.ReadLineAsync());
+        var many = new List<RawClient>();
+        try
+        {
+            for (var i = 0; i < 300; i++)
+                many.Add(new(path));
+        }
+        finally
+        {
+            many.ForEach(client => client.Dispose());
+        }
+
+        await Eventually.UntilAsync("it serves", async () =>
+        {
+            try
+            {
+                using var client = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
+                return true;
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        });
+        sidecar.Kill();
+        await sidecar.WaitForExitAsync();
+    }
+
     [Theory]
     [InlineData("0.0.0.0:0", "handles would cross the network")]
     [InlineData("10809", "must be an IP address and a port")]
@@ -39,9 +165,9 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
 
     private static string Program => BuiltServer.Find("client/Cli", "vmo");
 
-    private async Task<Process> StartAsync(string path)
+    private async Task<Process> StartAsync(string path, params string[] arguments)
     {
-        var process = ChildProcess.Start(new(Program, ["nbd", "--endpoint", node.Silo.Endpoint.ToString(), "--listen", $"unix:{path}"]) { RedirectStandardOutput = true });
+        var process = ChildProcess.Start(new(Program, ["nbd", "--endpoint", node.Silo.Endpoint.ToString(), "--listen", $"unix:{path}", .. arguments]) { RedirectStandardOutput = true });
         Assert.Equal($"ready nbd=unix:{path}", await process.StandardOutput.ReadLineAsync());
         return process;
     }

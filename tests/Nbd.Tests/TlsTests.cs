@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
 using VmoCluster.Client;
 using VmoCluster.Harness;
+using VmoCluster.NbdDoor.Wire;
 
 namespace VmoCluster.Nbd.Tests;
 
@@ -54,6 +55,48 @@ public sealed partial class TlsTests : IDisposable
         Assert.Contains("cannot be read as a PEM certificate", await RefusedAsync(Path.Combine(_folder, "nowhere.pem")), StringComparison.Ordinal);
     }
 
+    // As a Secret's files lie in a pod: links, through the link of a folder that is another at each renewal. And the issuer is not the root.
+    [Fact]
+    public async Task A_certificate_behind_links_is_renewed_and_those_that_lead_to_its_root_are_shown_with_it()
+    {
+        var (first, second) = (Issue("first", hasBetween: true), Issue("second", hasBetween: true));
+        var data = Path.Combine(_folder, "..data");
+        Directory.CreateSymbolicLink(data, first);
+        File.CreateSymbolicLink(CertificateFile, Path.Combine(data, "server.pem"));
+        File.CreateSymbolicLink(KeyFile, Path.Combine(data, "server.key"));
+        await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", "127.0.0.1:0", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
+        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(30) });
+        var vmo = await client.CreateAsync(1 << 20);
+        var port = Port().Match(silo.ReadyLine).Groups[1].Value;
+        string Secret(string authority) => $"nbds://localhost:{port}/{vmo.Handle.Reveal()}?tls-certificates={authority}";
+
+        Assert.Contains("with TLS", await Peer.RunAsync("nbdinfo", [Secret(first)]), StringComparison.Ordinal);
+        var next = data + "-next";
+        Directory.CreateSymbolicLink(next, second);
+        await Peer.RunAsync("mv", ["-T", next, data]);
+        await Peer.RunAsync("nbdinfo", [Secret(second)]);
+        await Peer.RunAsync("nbdinfo", [Secret(first)], code: 1);
+        // Gone for a while: the last one goes on.
+        Directory.Delete(data);
+        await Peer.RunAsync("nbdinfo", [Secret(second)]);
+    }
+
+    // Whoever sits in between could send options of his own and have them taken for what comes under TLS.
+    [Fact]
+    public async Task Without_TLS_nothing_but_STARTTLS_is_answered_and_what_is_sent_behind_it_ends_the_connection()
+    {
+        Issue("first");
+        Use("first");
+        var path = Path.Combine(_folder, "nbd");
+        await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", $"unix:{path}", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
+        using var client = new RawClient(path);
+        await client.GreetAsync();
+        foreach (var option in new[] { NbdOption.List, NbdOption.StructuredReply, NbdOption.Go, NbdOption.Info })
+            Assert.Equal(NbdOptionReply.TlsRequired, Assert.Single(await client.AskAsync(option)).Kind);
+        await client.SendAsync([.. RawClient.Option(NbdOption.StartTls), .. RawClient.Option(NbdOption.List)]);
+        Assert.True(await client.IsEndedAsync());
+    }
+
     private async Task<string> RefusedAsync(string certificate)
     {
         var refusal = await SiloProcess.RefuseAsync(new() { Arguments = ["--nbd", "127.0.0.1:0", "--nbd-certificate", certificate, "--nbd-key", KeyFile] });
@@ -68,7 +111,7 @@ public sealed partial class TlsTests : IDisposable
     }
 
     // An authority and what it issued to localhost; the authority's folder, as libnbd wants it.
-    private string Issue(string name, DateTimeOffset? until = null)
+    private string Issue(string name, DateTimeOffset? until = null, bool hasBetween = false)
     {
         var (from, to) = (DateTimeOffset.UtcNow.AddDays(-10), until ?? DateTimeOffset.UtcNow.AddDays(10));
         using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -80,10 +123,15 @@ public sealed partial class TlsTests : IDisposable
         var names = new SubjectAlternativeNameBuilder();
         names.AddDnsName("localhost");
         request.CertificateExtensions.Add(names.Build());
-        using var issued = request.Create(root, from, to, RandomNumberGenerator.GetBytes(8));
+        // One in between is not known to clients: the server has to show it.
+        using var betweenKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var between = new CertificateRequest($"CN=between {name}", betweenKey, HashAlgorithmName.SHA256);
+        between.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using var issuer = hasBetween ? between.Create(root, from, to, RandomNumberGenerator.GetBytes(8)).CopyWithPrivateKey(betweenKey) : null;
+        using var issued = request.Create(issuer ?? root, from, to, RandomNumberGenerator.GetBytes(8));
         var folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
         File.WriteAllText(Path.Combine(folder, "ca-cert.pem"), root.ExportCertificatePem());
-        File.WriteAllText(Path.Combine(folder, "server.pem"), issued.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(folder, "server.pem"), issued.ExportCertificatePem() + "\n" + issuer?.ExportCertificatePem());
         File.WriteAllText(Path.Combine(folder, "server.key"), key.ExportPkcs8PrivateKeyPem());
         return folder;
     }

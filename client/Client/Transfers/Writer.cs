@@ -18,6 +18,76 @@ internal sealed class Writer(CallLoop calls, VmoHandle handle, Caller caller, Ti
         _ => WriteCallsAsync(offset, source, cancellation),
     };
 
+    public async Task<VmoException?[]> WriteManyAsync(IReadOnlyList<VmoWrite> writes, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(writes);
+        var bytes = writes.Sum(write => (long)write.Source.Length);
+        if (writes.Count is 0 or > Limits.JoinCallsMax || bytes > Limits.MessageBytesMax)
+            throw new VmoException(VmoStatus.InvalidArgs, $"{writes.Count} writes of {bytes} bytes at once; 1 to {Limits.JoinCallsMax} of {Limits.MessageBytesMax} bytes in all are written");
+        var tickets = new RequestSequence.Ticket[writes.Count];
+        for (var i = 0; i < tickets.Length; i++)
+            tickets[i] = calls.Requests.Open();
+        var span = ClientTelemetry.Start(CallKind.Write, handle.Koid);
+        var (started, status) = (calls.Time.GetTimestamp(), VmoStatus.Canceled);
+        try
+        {
+            var ends = await WriteTogetherAsync(writes, tickets, cancellation).ConfigureAwait(false);
+            status = Array.Find(ends, end => end is not null)?.Status ?? VmoStatus.Ok;
+            return ends;
+        }
+        finally
+        {
+            foreach (var ticket in tickets)
+                calls.Requests.Close(ticket);
+            ClientTelemetry.Called(CallKind.Write, calls.Time.GetElapsedTime(started), status);
+            ClientTelemetry.End(span, status);
+        }
+    }
+
+    // Those that have had their answers are not sent again; the others are, each under its own id.
+    private async Task<VmoException?[]> WriteTogetherAsync(IReadOnlyList<VmoWrite> writes, RequestSequence.Ticket[] tickets, CancellationToken cancellation)
+    {
+        var answers = new Outcome?[writes.Count];
+        VmoException? expired = null;
+        try
+        {
+            await calls.TryAsync(
+                CallKind.Write, RequestId.None, handle.Secret, caller, deadline, calls.Options.AttemptTimeout,
+                async (head, stop) =>
+                {
+                    var open = Enumerable.Range(0, answers.Length).Where(i => answers[i] is null || answers[i]!.Value.Status.IsRetryable()).ToArray();
+                    var (items, data) = Gather(writes, tickets, open);
+                    var replies = await calls.Transport.WriteAsync(handle.Koid, new() { Head = head, Items = items, Data = data }, stop).ConfigureAwait(false);
+                    var outcomes = Replies.Checked(items.Length, replies);
+                    for (var i = 0; i < open.Length; i++)
+                        answers[open[i]] = outcomes?[i] ?? Outcome.Ok;
+                    return answers;
+                },
+                static answers => answers.FirstOrDefault(answer => answer!.Value.Status.IsRetryable()) ?? Outcome.Ok,
+                cancellation).ConfigureAwait(false);
+        }
+        catch (VmoException failure)
+        {
+            expired = failure;
+        }
+
+        return Array.ConvertAll(answers, answer => answer is { IsOk: true } ? null : answer is { } refused && !refused.Status.IsRetryable() ? refused.ToException() : expired);
+    }
+
+    private static (WriteItem[] Items, byte[] Data) Gather(IReadOnlyList<VmoWrite> writes, RequestSequence.Ticket[] tickets, int[] which)
+    {
+        var (at, items, data) = (0, new WriteItem[which.Length], GC.AllocateUninitializedArray<byte>(which.Sum(i => writes[i].Source.Length)));
+        for (var i = 0; i < items.Length; i++)
+        {
+            var source = writes[which[i]].Source;
+            items[i] = new(tickets[which[i]].Id, writes[which[i]].Offset, source.Length);
+            source.Span.CopyTo(data.AsSpan(at));
+            at += source.Length;
+        }
+
+        return (items, data);
+    }
+
     private async Task<ulong> WriteMessageAsync(ulong offset, ReadOnlyMemory<byte> source, CancellationToken cancellation)
     {
         // A copy: a message must never change after sending, and a caller who gives up may use its memory again.

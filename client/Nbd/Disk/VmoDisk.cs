@@ -14,6 +14,12 @@ internal sealed class VmoDisk
 
     private const int WarmBytes = 1 << 20;
 
+    // A longer stretch of zeros is a run of its own, of which a VMO has a few; one that is no longer is told page by page.
+    private const ulong ZeroBytes = 256 * Limits.PageBytes;
+
+    // What is told of at once is looked up by the VMO in one go.
+    private const ulong ExtentsBytes = 256 << 20;
+
     private readonly Vmo _vmo;
 
     private VmoDisk(Vmo vmo, VmoInfo info, bool isReadOnly) =>
@@ -48,23 +54,46 @@ internal sealed class VmoDisk
     /// <summary>Several small ranges at once: their bytes, one range's behind the other's.</summary>
     public Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges) => _vmo.ReadManyAsync(ranges);
 
+    /// <summary>Several small writes at once, each durable where nothing stands against it.</summary>
+    public Task<VmoException?[]> WriteManyAsync(IReadOnlyList<VmoWrite> writes) => _vmo.WriteManyAsync(writes);
+
     /// <summary>Durable when it is done, at the cluster's level.</summary>
     public Task WriteAsync(ulong offset, ReadOnlyMemory<byte> source) => _vmo.WriteAsync(offset, source);
 
     /// <summary>Zeros, also where something lies below: a disk that shows old bytes again where it was trimmed is none.</summary>
-    public Task ZeroAsync(ulong offset, ulong length) => _vmo.ZeroAsync(new(offset, length));
-
-    /// <summary>Reads a range for those who come after.</summary>
-    public async Task WarmAsync(ulong offset, ulong length)
+    public async Task ZeroAsync(ulong offset, ulong length)
     {
-        var buffer = new byte[(int)Math.Min(length, WarmBytes)];
-        for (ulong at = 0; at < length; at += WarmBytes)
-            await _vmo.ReadAsync(offset + at, buffer.AsMemory(0, (int)Math.Min(length - at, WarmBytes))).ConfigureAwait(false);
+        try
+        {
+            await _vmo.ZeroAsync(new(offset, length)).ConfigureAwait(false);
+        }
+        catch (VmoException refused) when (refused.Status == VmoStatus.NoMemory && length > ZeroBytes)
+        {
+            // It has as many long stretches as it can have. Trimming a file system makes more of them.
+            for (var (at, end) = (offset, offset + length); at < end;)
+            {
+                var next = Math.Min(end, (at / ZeroBytes * ZeroBytes) + ZeroBytes);
+                await _vmo.ZeroAsync(new(at, next - at)).ConfigureAwait(false);
+                at = next;
+            }
+        }
     }
 
-    /// <summary>What lies where, from an offset on, until the range ends or so many stretches are told; at least one.</summary>
+    /// <summary>Bytes of memory that <see cref="WarmAsync"/> takes.</summary>
+    public static int WarmBytesOf(ulong length) => (int)Math.Min(length, WarmBytes);
+
+    /// <summary>Reads a range for those who come after.</summary>
+    public async Task WarmAsync(ulong offset, ulong length, CancellationToken cancellation)
+    {
+        var buffer = new byte[WarmBytesOf(length)];
+        for (ulong at = 0; at < length; at += WarmBytes)
+            await _vmo.ReadAsync(offset + at, buffer.AsMemory(0, (int)Math.Min(length - at, WarmBytes)), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>What lies where, from an offset on, until the range ends or so much of it, or so many stretches, are told; at least one.</summary>
     public async Task<List<DiskExtent>> ExtentsAsync(ulong offset, ulong length, int most)
     {
+        length = Math.Min(length, ExtentsBytes);
         var extents = new DiskExtents(offset, length);
         var (first, end) = (offset / Limits.PageBytes * Limits.PageBytes, (offset + length + Limits.PageBytes - 1) / Limits.PageBytes * Limits.PageBytes);
         await foreach (var run in _vmo.LookupAsync(new(first, end - first)).ConfigureAwait(false))

@@ -12,7 +12,7 @@ namespace VmoCluster.NbdDoor.Handshake;
 /// The handshake with one client (NBD protocol, "Fixed newstyle negotiation"): options until one of them opens an export. Whoever breaks the protocol is
 /// a <see cref="ProtocolException"/>, and whoever leaves an <see cref="EndOfStreamException"/>; both end the connection.
 /// </summary>
-internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions options)
+internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions options, HandshakeTime within)
 {
     private Stream _stream = stream;
     private NbdInput _input = new(stream);
@@ -27,6 +27,9 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
     // The export opened last: GO after INFO, and SET_META_CONTEXT before it, name the same.
     private byte[] _openedAs = [];
     private VmoDisk? _opened;
+
+    /// <summary>The connection, under TLS where that was agreed on.</summary>
+    public Stream Stream => _stream;
 
     /// <summary>What was agreed on; null when the client left without an export.</summary>
     public async Task<Agreement?> RunAsync(CancellationToken cancellation)
@@ -174,7 +177,7 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
         try
         {
             await tls.AuthenticateAsServerAsync(
-                new() { ServerCertificate = options.Certificate(), EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13 }, cancellation).ConfigureAwait(false);
+                new() { ServerCertificateContext = options.Certificate(), EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13 }, cancellation).ConfigureAwait(false);
         }
         catch (AuthenticationException failure)
         {
@@ -191,9 +194,21 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
         if (option == NbdOption.SetMetaContext)
             (_contextsOf, _contexts) = ([], []);
         var reader = new OptionReader(data);
-        if (!reader.TryReadText(out var name) || !reader.TryReadUInt32(out var count) || count > NbdNumbers.QueriesMax || !reader.TryReadTexts((int)count, out var queries) || !reader.IsAtEnd)
+        if (!reader.TryReadText(out var name) || !reader.TryReadUInt32(out var count))
         {
-            await ReplyAsync(option, NbdOptionReply.Invalid, "the option's data is not a name and at most 64 contexts"u8, cancellation).ConfigureAwait(false);
+            await ReplyAsync(option, NbdOptionReply.Invalid, "the option's data is not a name and a list of contexts"u8, cancellation).ConfigureAwait(false);
+            return;
+        }
+
+        if (count > NbdNumbers.QueriesMax)
+        {
+            await ReplyAsync(option, NbdOptionReply.TooBig, Encoding.UTF8.GetBytes($"{count} contexts at once; {NbdNumbers.QueriesMax} at most"), cancellation).ConfigureAwait(false);
+            return;
+        }
+
+        if (!reader.TryReadTexts((int)count, out var queries) || !reader.IsAtEnd)
+        {
+            await ReplyAsync(option, NbdOptionReply.Invalid, "the option's data is not a name and as many contexts as it says"u8, cancellation).ConfigureAwait(false);
             return;
         }
 
@@ -236,8 +251,16 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
         {
             if (ExportName.TryParse(name, out var export))
             {
-                (_openedAs, _opened) = (name, await VmoDisk.OpenAsync(client, export, options.Patience, cancellation).ConfigureAwait(false));
-                return (_opened, default, "");
+                within.Suspend();
+                try
+                {
+                    (_openedAs, _opened) = (name, await VmoDisk.OpenAsync(client, export, options.Patience, cancellation).ConfigureAwait(false));
+                    return (_opened, default, "");
+                }
+                finally
+                {
+                    within.Resume();
+                }
             }
         }
         catch (VmoException failure) when (NbdErrors.Of(failure.Status) is NbdError.Invalid or NbdError.Io)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
+using VmoCluster.Client;
 using VmoCluster.NbdDoor.Disk;
 using VmoCluster.NbdDoor.Handshake;
 using VmoCluster.NbdDoor.Wire;
@@ -17,12 +18,22 @@ internal sealed class Transmission : IAsyncDisposable
     private const int PieceBytes = Limits.CallBytesMax;
     private const int ExtentsMost = 1024;
 
+    // What is no larger goes together. Larger writes gain nothing from company, and more of them are under way at once alone.
+    private const uint SmallReadBytes = 64 << 10;
+    private const uint SmallWriteBytes = 16 << 10;
+
+    // What a connection is given to end when the server does, and then to take its last answers.
+    private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1);
+
     private readonly Agreement _agreed;
     private readonly VmoDisk _disk;
     private readonly RequestRoom _room;
-    private readonly SmallReads _small;
+    private readonly SmallCalls _smallReads;
+    private readonly SmallCalls _smallWrites;
     private readonly NbdOutput _output;
-    private readonly CancellationTokenSource _end;
+    private readonly CancellationToken _stopped;
+    private readonly CancellationTokenSource _end = new();
+    private readonly CancellationTokenSource _reading;
     private readonly Task _ending;
     private Task<Dictionary<Koid, uint>>? _depths;
 
@@ -30,34 +41,55 @@ internal sealed class Transmission : IAsyncDisposable
     {
         (_agreed, _disk) = (agreed, agreed.Disk);
         _room = new(options.RequestsMax, options.PayloadBytesMax);
-        _small = new(_disk, (request, payload) => Show(request, payload, () => _room.Leave((int)request.Length)), request => _ = ReadAsync(request, (int)request.Length));
-        _end = CancellationTokenSource.CreateLinkedTokenSource(stopped);
+        (_smallReads, _smallWrites) = (new(ReadTogetherAsync), new(WriteTogetherAsync));
+        (_stopped, _reading) = (stopped, CancellationTokenSource.CreateLinkedTokenSource(stopped, _end.Token));
         _output = new(agreed.Stream, _end.Token);
         _ending = EndWithOutputAsync();
     }
 
-    /// <summary>Serves until the client leaves. Throws <see cref="ProtocolException"/> and <see cref="IOException"/>s.</summary>
+    /// <summary>Serves until the client leaves, or the server is told to stop: what was taken by then is answered, if it is done soon. Throws <see cref="ProtocolException"/> and <see cref="IOException"/>s.</summary>
     public async Task RunAsync()
     {
-        while (await _agreed.Input.TryReadAsync(NbdNumbers.RequestBytes, _end.Token).ConfigureAwait(false) is { } head)
+        try
         {
-            var request = NbdRequest.Read(head.Span);
-            if (request.Command == NbdCommand.Disconnect)
-                break;
-            await TakeAsync(request).ConfigureAwait(false);
-            if (!_agreed.Input.Has(NbdNumbers.RequestBytes))
-                _small.Go();
+            await TakeAllAsync().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stopped.IsCancellationRequested && !_end.IsCancellationRequested)
+        {
+            await _room.EmptyAsync().WaitAsync(Drain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Of one that does not read, what was sent is not waited for.
+            _end.CancelAfter(Drain);
+        }
+    }
+
+    private async Task TakeAllAsync()
+    {
+        try
+        {
+            while (await _agreed.Input.TryReadAsync(NbdNumbers.RequestBytes, _reading.Token).ConfigureAwait(false) is { } head)
+            {
+                var request = NbdRequest.Read(head.Span);
+                if (request.Command == NbdCommand.Disconnect)
+                    break;
+                await TakeAsync(request).ConfigureAwait(false);
+                if (!_agreed.Input.Has(NbdNumbers.RequestBytes))
+                    Go();
+            }
+        }
+        finally
+        {
+            // What was sent before is done, however the connection ends.
+            Go();
         }
 
-        // What was sent before is done before the connection ends.
-        _small.Go();
-        await _room.EmptyAsync().ConfigureAwait(false);
+        await _room.EmptyAsync().WaitAsync(_reading.Token).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()
     {
         await _output.DisposeAsync().ConfigureAwait(false);
         await _ending.ConfigureAwait(false);
+        _reading.Dispose();
         _end.Dispose();
     }
 
@@ -71,26 +103,26 @@ internal sealed class Transmission : IAsyncDisposable
     private async ValueTask TakeAsync(NbdRequest request)
     {
         var error = Judge(request);
-        if (error == NbdError.None && request is { Command: NbdCommand.Read, Length: <= SmallReads.BytesMost })
+        if (error == NbdError.None && request is { Command: NbdCommand.Read, Length: <= SmallReadBytes } or { Command: NbdCommand.Write, Length: <= SmallWriteBytes })
         {
-            var entering = _room.EnterAsync((int)request.Length);
-            // Those that wait to be asked for may be what the room is full of.
-            if (!entering.IsCompleted)
-                _small.Go();
-            await entering.ConfigureAwait(false);
-            _small.Add(request);
+            await TakeSmallAsync(request).ConfigureAwait(false);
             return;
         }
 
-        _small.Go();
+        Go();
         if (request.Command == NbdCommand.Write)
         {
             await TakeWriteAsync(request, error).ConfigureAwait(false);
             return;
         }
 
-        var bytes = error == NbdError.None && request.Command is NbdCommand.Read ? (int)Math.Min(request.Length, IsInPieces(request) ? PieceBytes : request.Length) : 0;
-        await _room.EnterAsync(bytes).ConfigureAwait(false);
+        var bytes = error != NbdError.None ? 0 : request.Command switch
+        {
+            NbdCommand.Read => (int)Math.Min(request.Length, IsInPieces(request) ? PieceBytes : request.Length),
+            NbdCommand.Cache => VmoDisk.WarmBytesOf(request.Length),
+            _ => 0,
+        };
+        await EnteredAsync(_room.EnterAsync(bytes)).ConfigureAwait(false);
         if (error != NbdError.None)
         {
             Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
@@ -102,8 +134,100 @@ internal sealed class Transmission : IAsyncDisposable
             NbdCommand.Read when IsInPieces(request) => ReadInPiecesAsync(request, bytes),
             NbdCommand.Read => ReadAsync(request, bytes),
             NbdCommand.BlockStatus => TellAsync(request),
-            _ => DoAsync(request),
+            _ => AnswerAsync(request, bytes, DoAsync(request)),
         };
+    }
+
+    private void Go()
+    {
+        _smallReads.Go();
+        _smallWrites.Go();
+    }
+
+    private async ValueTask TakeSmallAsync(NbdRequest request)
+    {
+        var (length, isWrite) = ((int)request.Length, request.Command == NbdCommand.Write);
+        var entering = _room.EnterAsync(length);
+        // Those that wait to be sent may be what the room is full of; and nobody waits for a payload that is still to come.
+        if (!entering.IsCompleted || (isWrite && !_agreed.Input.Has(length)))
+            Go();
+        await EnteredAsync(entering).ConfigureAwait(false);
+        if (!isWrite)
+        {
+            _smallReads.Add(new(request, []));
+            return;
+        }
+
+        var payload = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            await _agreed.Input.FillAsync(payload.AsMemory(0, length), _reading.Token).ConfigureAwait(false);
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(payload);
+            _room.Leave(length);
+            throw;
+        }
+
+        _smallWrites.Add(new(request, payload));
+    }
+
+    // Whoever waits for room does not outlast the connection.
+    private ValueTask EnteredAsync(ValueTask entering) => entering.IsCompleted ? entering : new(entering.AsTask().WaitAsync(_reading.Token));
+
+    // One that fails fails alone: all are asked again one by one.
+    private async Task ReadTogetherAsync(List<SmallCall> reads)
+    {
+        byte[] bytes;
+        try
+        {
+            bytes = await _disk.ReadManyAsync([.. reads.Select(read => new ByteRange(read.Request.Offset, read.Request.Length))]).ConfigureAwait(false);
+        }
+        catch (VmoException failure) when (failure.IsRetryable || failure.Status == VmoStatus.TimedOut)
+        {
+            // All had their time.
+            foreach (var (request, _) in reads)
+                Fail(request, failure, () => _room.Leave((int)request.Length));
+            return;
+        }
+        catch (Exception) // Which of them it was, and why, each finds out for itself.
+        {
+            foreach (var (request, _) in reads)
+                _ = ReadAsync(request, (int)request.Length);
+            return;
+        }
+
+        var at = 0;
+        foreach (var (request, _) in reads)
+        {
+            Show(request, bytes.AsMemory(at, (int)request.Length), () => _room.Leave((int)request.Length));
+            at += (int)request.Length;
+        }
+    }
+
+    private async Task WriteTogetherAsync(List<SmallCall> writes)
+    {
+        VmoException?[] ends;
+        Exception? all = null;
+        try
+        {
+            ends = await _disk.WriteManyAsync([.. writes.Select(write => new VmoWrite(write.Request.Offset, write.Payload.AsMemory(0, (int)write.Request.Length)))]).ConfigureAwait(false);
+        }
+        catch (Exception failure) // The edge: whatever it is, the client is told.
+        {
+            (ends, all) = ([], failure);
+        }
+
+        for (var i = 0; i < writes.Count; i++)
+        {
+            var (request, payload) = writes[i];
+            ArrayPool<byte>.Shared.Return(payload);
+            if ((all ?? ends[i]) is { } failure)
+                Fail(request, failure, () => _room.Leave((int)request.Length));
+            else
+                Done(request, () => _room.Leave((int)request.Length));
+        }
     }
 
     // What the disk has nothing to do with.
@@ -128,12 +252,16 @@ internal sealed class Transmission : IAsyncDisposable
             return NbdError.Invalid;
         if (request.Offset > _disk.SizeBytes || request.Length > _disk.SizeBytes - request.Offset)
             return request.Command is NbdCommand.Write or NbdCommand.WriteZeroes ? NbdError.NoSpace : NbdError.Invalid;
+        // A part of a page is written, which is not faster than to write it.
+        if (request.Flags.HasFlag(NbdCommandFlags.FastZero) && (request.Offset | request.Length) % Limits.PageBytes != 0)
+            return NbdError.NotSupported;
         return request.Command is NbdCommand.Read or NbdCommand.Write && request.Length > NbdNumbers.PayloadBytesMax ? NbdError.Overflow : NbdError.None;
     }
 
     private string WhyNot(NbdRequest request, NbdError error) => error switch
     {
         NbdError.NotPermitted => "the disk is read-only",
+        NbdError.NotSupported => $"zeros over a part of a page are not faster than to write them: {request.Length} bytes at {request.Offset}",
         NbdError.Overflow => $"{request.Length} bytes at once; {NbdNumbers.PayloadBytesMax} at most",
         _ => $"{request.Command} with flags {(ushort)request.Flags} of {request.Length} bytes at {request.Offset}; the disk has {_disk.SizeBytes}",
     };
@@ -232,22 +360,22 @@ internal sealed class Transmission : IAsyncDisposable
         {
             if (request.Length > NbdNumbers.PayloadBytesMax)
                 throw new ProtocolException($"a write of {request.Length} bytes; {NbdNumbers.PayloadBytesMax} at most");
-            await _agreed.Input.SkipAsync(request.Length, _end.Token).ConfigureAwait(false);
-            await _room.EnterAsync(0).ConfigureAwait(false);
+            await _agreed.Input.SkipAsync(request.Length, _reading.Token).ConfigureAwait(false);
+            await EnteredAsync(_room.EnterAsync(0)).ConfigureAwait(false);
             Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
             return;
         }
 
-        await _room.EnterAsync(0).ConfigureAwait(false);
+        await EnteredAsync(_room.EnterAsync(0)).ConfigureAwait(false);
         var pieces = new Task[(request.Length + PieceBytes - 1) / PieceBytes];
         for (var i = 0; i < pieces.Length; i++)
         {
             var (at, length) = (request.Offset + ((ulong)i * PieceBytes), (int)Math.Min(PieceBytes, request.Length - ((uint)i * PieceBytes)));
-            await _room.EnterAsync(length).ConfigureAwait(false);
+            await EnteredAsync(_room.EnterAsync(length)).ConfigureAwait(false);
             var payload = ArrayPool<byte>.Shared.Rent(length);
             try
             {
-                await _agreed.Input.FillAsync(payload.AsMemory(0, length), _end.Token).ConfigureAwait(false);
+                await _agreed.Input.FillAsync(payload.AsMemory(0, length), _reading.Token).ConfigureAwait(false);
             }
             catch
             {
@@ -260,7 +388,7 @@ internal sealed class Transmission : IAsyncDisposable
             pieces[i] = WriteAsync(at, payload, length);
         }
 
-        _ = AnswerAsync(request, Task.WhenAll(pieces));
+        _ = AnswerAsync(request, 0, Task.WhenAll(pieces));
     }
 
     private async Task WriteAsync(ulong offset, byte[] payload, int length)
@@ -276,26 +404,31 @@ internal sealed class Transmission : IAsyncDisposable
         }
     }
 
-    private Task DoAsync(NbdRequest request) => AnswerAsync(request, request.Command switch
+    private Task DoAsync(NbdRequest request) => request.Command switch
     {
         NbdCommand.Trim or NbdCommand.WriteZeroes => _disk.ZeroAsync(request.Offset, request.Length),
-        NbdCommand.Cache => _disk.WarmAsync(request.Offset, request.Length),
+        NbdCommand.Cache => _disk.WarmAsync(request.Offset, request.Length, _end.Token),
         _ => Task.CompletedTask,
-    });
+    };
 
-    private async Task AnswerAsync(NbdRequest request, Task work)
+    private async Task AnswerAsync(NbdRequest request, int bytes, Task work)
     {
         try
         {
             await work.ConfigureAwait(false);
-            var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.None, 0, isLast: true) : SimpleHead(request, NbdError.None);
-            _output.Send(new(head, default, () => _room.Leave(0)));
-            NbdTelemetry.Count(request.Command, NbdError.None);
+            Done(request, () => _room.Leave(bytes));
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
-            Fail(request, failure, () => _room.Leave(0));
+            Fail(request, failure, () => _room.Leave(bytes));
         }
+    }
+
+    private void Done(NbdRequest request, Action sent)
+    {
+        var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.None, 0, isLast: true) : SimpleHead(request, NbdError.None);
+        _output.Send(new(head, default, sent));
+        NbdTelemetry.Count(request.Command, NbdError.None);
     }
 
     private async Task TellAsync(NbdRequest request)
@@ -352,7 +485,7 @@ internal sealed class Transmission : IAsyncDisposable
 
     private void Fail(NbdRequest request, Exception failure, Action sent)
     {
-        var error = NbdErrors.Of((failure as VmoException)?.Status ?? VmoStatus.Internal);
+        var error = NbdErrors.Of((failure as VmoException)?.Status ?? VmoStatus.Internal, request.Command);
         Fail(request, error, failure is VmoException ? failure.Message : "a failure of the server's own", () =>
         {
             sent();

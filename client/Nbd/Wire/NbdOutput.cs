@@ -56,6 +56,9 @@ internal sealed class NbdOutput : IAsyncDisposable
                     joined.Add(reply);
                     await PutAsync(reply.Head).ConfigureAwait(false);
                     await PutAsync(reply.Body).ConfigureAwait(false);
+                    // Whoever waits for its room need not wait until nothing more is to be sent.
+                    if (_filled == 0)
+                        GiveBack(joined);
                 }
 
                 await FlushAsync().ConfigureAwait(false);
