@@ -28,6 +28,7 @@ public class ChaosRunTests(ITestOutputHelper output)
 
         output.WriteLine(verdict.ToString());
         Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.Equal(verdict.Schedule.Count, verdict.FaultsDone);
         Assert.True(verdict.History.Calls > 1000, "callers were kept from calling");
         Assert.True(verdict.Signals.Judged > 0 && verdict.Handles.Judged > 0, "nothing was judged of signals or handles");
     }
@@ -40,7 +41,22 @@ public class ChaosRunTests(ITestOutputHelper output)
 
         output.WriteLine(verdict.ToString());
         Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.Equal(verdict.Schedule.Count, verdict.FaultsDone);
         Assert.Equal(0, verdict.Unanswered);
+    }
+
+    // Three silos that take 64 calls at once each, and 400 callers.
+    [Fact]
+    public async Task P11_Under_more_calls_than_the_silos_take_nothing_is_lost_either()
+    {
+        var verdict = await ChaosRun.RunAsync(
+            new() { Seed = 5, Length = TimeSpan.FromSeconds(20), Callers = 400, CallersPerClient = 25, Families = 100, SiloArguments = ["--calls", "64"], Schedule = [At(8, FaultKind.Delay, 1, 4)] }, output.WriteLine);
+
+        output.WriteLine(verdict.ToString());
+        Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.Equal(verdict.Schedule.Count, verdict.FaultsDone);
+        Assert.True(verdict.ToldToWait > 100, $"calls were told to wait {verdict.ToldToWait} times: too seldom to have shown anything");
+        Assert.True(verdict.History.Calls > 1000, "callers were kept from calling");
     }
 
     // Maps of layers frozen in the lost seconds were used for other layers of the same names: pages were missing, and layers removed that others looked through.
@@ -57,6 +73,25 @@ public class ChaosRunTests(ITestOutputHelper output)
 
         output.WriteLine(verdict.ToString());
         Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.Equal(verdict.Schedule.Count, verdict.FaultsDone);
+        Assert.True(verdict.History.Calls > 1000, "callers were kept from calling");
+    }
+
+    // A part of the slots at a time goes to its replica, asked for, killed, and while it stands still for longer than the others wait for it.
+    [Fact]
+    public async Task P3_In_a_Redis_Cluster_whose_replicas_acknowledge_nothing_is_lost_when_primaries_are_replaced()
+    {
+        var verdict = await ChaosRun.RunAsync(
+            new()
+            {
+                Seed = 4, Redis = RedisKind.Cluster, Length = TimeSpan.FromSeconds(60),
+                Schedule = [At(4, FaultKind.FailOver, Fault.NoTarget, 1), At(12, FaultKind.RedisKill, Fault.NoTarget, 9) with { Seed = 2 }, At(30, FaultKind.Kill, 0, 2), At(38, FaultKind.RedisPause, Fault.NoTarget, 9) with { Seed = 3 }],
+            },
+            output.WriteLine);
+
+        output.WriteLine(verdict.ToString());
+        Assert.True(verdict.IsFine, verdict.ToString());
+        Assert.Equal(verdict.Schedule.Count, verdict.FaultsDone);
         Assert.True(verdict.History.Calls > 1000, "callers were kept from calling");
     }
 

@@ -14,16 +14,17 @@ internal static class CommandLine
           dotnet run -c Release --project tests/Chaos -- failovers [--runs N] [--durability primary|replicas:N] [--ends A,B...]
               acknowledged writes lost while Redis' primary is lost N times (100) under Sentinels and two replicas. Exit code 1: a silo's memory has hidden a loss.
           dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--every SECONDS] [--callers N] [--families N] [--kinds A,B...]
+              [--redis single|sentinels|cluster]
               callers under a schedule of faults; what they saw is checked afterwards. A minute, and a fault drawn every 8 s, unless told. Exit code 1: something is wrong.
-              Kinds: Kill, Pause, Partition, OneWayPartition, Delay, RedisKill, RedisPause, RollingRestart (all of them), and Truncate: Redis is killed and its log cut by up to
-              10 s, so that the order of calls is not judged, but that nothing is torn or damaged.
+              Kinds: Kill, Pause, Partition, OneWayPartition, Delay, RedisKill, RedisPause, FailOver, RollingRestart (all that are possible), and Truncate: Redis is killed and its log cut by up to
+              10 s, so that the order of calls is not judged, but that nothing is torn or damaged. Under Sentinels, and in a Redis Cluster, all replicas acknowledge each write.
           dotnet run -c Release --project tests/Chaos -- overload [--seconds N] [--offered N] [--vmos N]
               ten times as many calls as limits let through: what is answered in time, against the peak; memory; what is afterwards
         """;
 
     private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--every", "--callers", "--families", "--offered", "--port", "--delay"];
 
-    private static readonly string[] WordNames = ["--kinds", "--durability", "--ends", "--ways"];
+    private static readonly string[] WordNames = ["--kinds", "--durability", "--ends", "--ways", "--redis"];
 
     /// <summary>Throws <see cref="FormatException"/>, which says what is wrong.</summary>
     public static (string What, Dictionary<string, int> Numbers, Dictionary<string, string> Words) Read(string[] args)
@@ -51,6 +52,10 @@ internal static class CommandLine
 
     /// <summary>The kinds of faults in a list with commas.</summary>
     public static IReadOnlyList<FaultKind> KindsOf(string list) => ListOf<FaultKind>(list);
+
+    /// <summary>A word of an enumeration.</summary>
+    public static T OneOf<T>(string word)
+        where T : struct, Enum => ListOf<T>(word) is [var one] ? one : throw new FormatException($"one of {string.Join(", ", Enum.GetNames<T>())} is wanted, not {word}");
 
     /// <summary>Words of an enumeration in a list with commas.</summary>
     public static IReadOnlyList<T> ListOf<T>(string list)

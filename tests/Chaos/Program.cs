@@ -31,6 +31,7 @@ try
                 Length = TimeSpan.FromSeconds(seconds), Callers = numbers.GetValueOrDefault("--callers", 12), Families = numbers.GetValueOrDefault("--families", 24),
                 MeanInterval = TimeSpan.FromSeconds(numbers.GetValueOrDefault("--every", 8)),
                 Kinds = words.TryGetValue("--kinds", out var kinds) ? CommandLine.KindsOf(kinds) : null,
+                Redis = words.TryGetValue("--redis", out var redis) ? CommandLine.OneOf<RedisKind>(redis) : RedisKind.Single,
             };
             options = options with { MayLose = options.Kinds?.Contains(FaultKind.Truncate) == true };
             var verdict = await ChaosRun.RunAsync(numbers.TryGetValue("--seed", out var seed) ? options with { Seed = seed } : options, Console.Out.WriteLine);

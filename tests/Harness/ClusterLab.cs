@@ -5,7 +5,7 @@ namespace VmoCluster.Harness;
 /// <summary>
 /// Silos and their Redis with everything that can be done to them. Where the machine allows, each is a participant of a
 /// <see cref="NetworkLab"/> of its own; elsewhere all share the loopback, and only the ways to a single Redis can be cut. Each silo reaches a
-/// single Redis through a proxy; one with Sentinels tells its addresses itself, so there is none in between.
+/// single Redis through a proxy; one with Sentinels, and a Redis Cluster, tell their addresses themselves, so there is none in between.
 /// </summary>
 public sealed class ClusterLab : IAsyncDisposable
 {
@@ -23,28 +23,34 @@ public sealed class ClusterLab : IAsyncDisposable
     /// <summary>The silos. Only after all of it has started.</summary>
     public SiloCluster Cluster { get; private set; } = null!;
 
-    /// <summary>The primary, its replicas and its Sentinels.</summary>
-    public RedisReplicas Redis { get; private set; } = null!;
+    /// <summary>The Redis under them.</summary>
+    public IRedisStore Store { get; private set; } = null!;
+
+    /// <summary>The primary, its replicas and its Sentinels; not where it is a Redis Cluster.</summary>
+    public RedisReplicas Redis => Store as RedisReplicas ?? throw new InvalidOperationException("This lab has a Redis Cluster.");
 
     /// <summary>The kinds of faults that can be done here.</summary>
     public IReadOnlyList<FaultKind> Kinds => [.. Enum.GetValues<FaultKind>().Where(IsPossible)];
 
-    private bool HasSentinels => Redis.Sentinels.Count > 0;
+    private bool HasWays => Store is RedisReplicas { Sentinels.Count: 0 };
 
     /// <summary>Starts it.</summary>
     /// <param name="silos">How many silos.</param>
     /// <param name="options">What all silos are told besides.</param>
-    /// <param name="replicas">Replicas of Redis.</param>
+    /// <param name="replicas">Replicas of Redis, or of each primary of a Redis Cluster.</param>
     /// <param name="hasSentinels">Whether Sentinels replace a silent primary.</param>
+    /// <param name="isRedisCluster">Whether it is a Redis Cluster of three primaries.</param>
     /// <param name="redisOptions">redis.conf lines; an append-only file forced out every second without any.</param>
     /// <param name="inNetwork">Whether to use a network of its own; by what the machine allows when it is not said.</param>
     public static async Task<ClusterLab> StartAsync(
-        int silos, SiloOptions? options = null, int replicas = 0, bool hasSentinels = false, IReadOnlyList<string>? redisOptions = null, bool? inNetwork = null)
+        int silos, SiloOptions? options = null, int replicas = 0, bool hasSentinels = false, IReadOnlyList<string>? redisOptions = null, bool? inNetwork = null, bool isRedisCluster = false)
     {
         var lab = new ClusterLab(inNetwork ?? NetworkLab.Impossible is null ? NetworkLab.Open() : null);
         try
         {
-            lab.Redis = await RedisReplicas.StartAsync(replicas, hasSentinels, redisOptions ?? Kept, lab.Network);
+            lab.Store = isRedisCluster
+                ? await RedisCluster.StartAsync(redisOptions ?? Kept, replicas, lab.Network)
+                : await RedisReplicas.StartAsync(replicas, hasSentinels, redisOptions ?? Kept, lab.Network);
             lab.Cluster = await SiloCluster.StartEachAsync(silos, index => lab.OptionsOf(index, options ?? new()));
             return lab;
         }
@@ -55,8 +61,8 @@ public sealed class ClusterLab : IAsyncDisposable
         }
     }
 
-    /// <summary>The silo's way to Redis: delay, half-open, cut in mid-frame. There is none with Sentinels.</summary>
-    public TcpProxy WayToRedis(int silo) => _ways[silo] ?? throw new InvalidOperationException("With Sentinels there is no proxy between a silo and Redis.");
+    /// <summary>The silo's way to Redis: delay, half-open, cut in mid-frame. There is none with Sentinels or a Redis Cluster.</summary>
+    public TcpProxy WayToRedis(int silo) => _ways[silo] ?? throw new InvalidOperationException("With Sentinels or a Redis Cluster there is no proxy between a silo and Redis.");
 
     /// <summary>The silo and Redis do not reach each other any more; open connections hang.</summary>
     public void CutFromRedis(int silo)
@@ -103,8 +109,8 @@ public sealed class ClusterLab : IAsyncDisposable
             await Cluster.DisposeAsync();
         foreach (var way in _ways.OfType<TcpProxy>())
             await way.DisposeAsync();
-        if (Redis is not null)
-            await Redis.DisposeAsync();
+        if (Store is not null)
+            await Store.DisposeAsync();
         Network?.Dispose();
     }
 
@@ -112,27 +118,27 @@ public sealed class ClusterLab : IAsyncDisposable
     {
         var host = Network?.Add($"silo-{index}");
         _hosts.Add(host);
-        if (HasSentinels)
+        if (!HasWays)
         {
             _ways.Add(null);
-            return options with { Host = host, Redis = Redis.Configuration };
+            return options with { Host = host, Redis = Store.Configuration };
         }
 
-        var primary = Redis.Nodes[0];
+        var primary = Store.Nodes[0];
         var way = new TcpProxy(new IPEndPoint(primary.Address, primary.Port), host, host);
         _ways.Add(way);
         return options with { Host = host, Redis = $"127.0.0.1:{way.Port}" };
     }
 
-    private IEnumerable<LabHost> RedisHosts() => Redis.Nodes.Concat(Redis.Sentinels).Select(node => node.Host).OfType<LabHost>();
+    private IEnumerable<LabHost> RedisHosts() => Store.Nodes.Concat(Store.Sentinels).Select(node => node.Host).OfType<LabHost>();
 
     private bool IsPossible(FaultKind kind) => kind switch
     {
-        FaultKind.Partition => Network is not null || !HasSentinels,
+        FaultKind.Partition => Network is not null || HasWays,
         FaultKind.OneWayPartition => Network is not null,
-        FaultKind.Delay => !HasSentinels,
-        FaultKind.FailOver => HasSentinels,
-        FaultKind.Truncate => !HasSentinels && Redis.Nodes.Count == 1,
+        FaultKind.Delay => HasWays,
+        FaultKind.FailOver => Store.IsReplaced,
+        FaultKind.Truncate => HasWays && Store.Nodes.Count == 1,
         _ => true,
     };
 }

@@ -40,6 +40,15 @@ public sealed class SignalTests
     public void Clear_for_a_while_after_the_last_child_where_that_is_allowed() => Right([new(1, 2, 0, 1, Ok)], [new(2, 2, 3, Ok)], 8, 10, lateBy: 5);
 
     [Fact]
+    public void How_long_it_was_clear_without_a_child_is_told_also_where_it_is_allowed()
+    {
+        var found = SignalChecker.Check(
+            [new(1, 2, 0, 1, Ok), new(9, 8, 0, 1, Ok)], [new(2, 2, 3, Ok), new(8, 2, 3, Ok)], [new(1, 7, 8, IsSet: false), new(1, 9, 10, IsSet: true), new(9, 2, 3, IsSet: false), new(1, 1, 2, IsSet: false)], lateBy: 5);
+        Assert.Empty(found.Findings);
+        Assert.Equal(4, found.Latest);
+    }
+
+    [Fact]
     public void Anything_while_a_child_is_being_made() => Right([new(1, 2, 0, 10, Ok)], [], 5, 20);
 
     [Fact]

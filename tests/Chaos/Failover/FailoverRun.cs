@@ -12,6 +12,7 @@ namespace VmoCluster.Chaos.Failover;
 internal sealed class FailoverRun : IAsyncDisposable
 {
     private const int Silos = 3;
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(400);
     private static readonly ParallelOptions Many = new() { MaxDegreeOfParallelism = 16 };
 
     private readonly SiloCluster _cluster;
@@ -42,9 +43,9 @@ internal sealed class FailoverRun : IAsyncDisposable
             }
 
             report.Add(
-                $"{Name(going)} -> all {options.Vmos:N0} VMOs have answered, {options.Runs} times",
+                $"{Name(going)} -> all {options.Vmos:N0} VMOs have answered, {options.Runs} times{(going == Going.Left ? "; each asked over and over until it has gone, and a second more" : "")}",
                 string.Create(CultureInfo.InvariantCulture, $"{Median(times):F1} s median, {times.Max():F1} s worst"),
-                string.Create(CultureInfo.InvariantCulture, $"the silo had {held.Min():N0} to {held.Max():N0}; half of all after {Median(halves):F1} s; longest write {pauses.Max():F1} s, {failed} writes failed"), "", Wanted(going));
+                string.Create(CultureInfo.InvariantCulture, $"the silo had {held.Min():N0} to {held.Max():N0}; half of all {(going == Going.Left ? "within" : "after")} {Median(halves):F1} s; longest write {pauses.Max():F1} s, {failed} writes failed"), "", Wanted(going));
         }
 
         await run.FillAsync();
@@ -106,20 +107,47 @@ internal sealed class FailoverRun : IAsyncDisposable
     // Seconds until half of the VMOs, and the last one, have answered. Afterwards the silo is a member again.
     private async Task<(double Half, double Last)> GoAsync(Going going, SiloProcess silo)
     {
+        var answers = going == Going.Left ? await LeaveAsync(silo) : await FailAsync(going, silo);
+        await _cluster.RestoreAsync();
+        return (Median([.. answers]), answers.Max());
+    }
+
+    private async Task<double[]> FailAsync(Going going, SiloProcess silo)
+    {
         var began = Stopwatch.GetTimestamp();
-        var end = Task.CompletedTask;
         if (going == Going.Killed)
             await silo.KillAsync();
-        else if (going == Going.Frozen)
-            silo.Pause();
         else
-            end = silo.StopAsync();
+            silo.Pause();
         var answers = await Task.WhenAll(_vmos.Select(vmo => AnswerAsync(vmo, began)));
         if (going == Going.Frozen)
             silo.Resume();
-        await end;
-        await _cluster.RestoreAsync();
-        return (Median([.. answers]), answers.Max());
+        return answers;
+    }
+
+    // It answers for each VMO until it hands that one over, so one answer says nothing: the longest one while it leaves counts.
+    private async Task<double[]> LeaveAsync(SiloProcess silo)
+    {
+        using var over = new CancellationTokenSource();
+        var watching = Task.WhenAll(_vmos.Select((vmo, i) => WatchAsync(vmo, LookEvery * i / _count, over.Token)));
+        await Task.Delay(LookEvery);
+        await silo.StopAsync();
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        await over.CancelAsync();
+        return await watching;
+    }
+
+    private static async Task<double> WatchAsync(Vmo vmo, TimeSpan rest, CancellationToken over)
+    {
+        var longest = 0.0;
+        while (!over.IsCancellationRequested)
+        {
+            await Task.Delay(rest, over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            rest = LookEvery;
+            longest = Math.Max(longest, await AnswerAsync(vmo, Stopwatch.GetTimestamp()));
+        }
+
+        return longest;
     }
 
     private static async Task<double> AnswerAsync(Vmo vmo, long began)

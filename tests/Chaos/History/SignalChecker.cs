@@ -14,15 +14,17 @@ public static class SignalChecker
     /// <exception cref="ArgumentException">A child is born twice.</exception>
     public static CheckedSignals Check(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends, IReadOnlyCollection<SignalSeen> looks, long lateBy = 0)
     {
-        var children = ChildrenOf(births, ends, lateBy);
+        var children = ChildrenOf(births, ends);
         var findings = new List<SignalFinding>();
-        var (judged, open) = (0L, 0L);
+        var (judged, open, latest) = (0L, 0L, 0L);
         foreach (var sameVmo in looks.GroupBy(look => look.Vmo))
         {
-            var kin = new Kin(DescendantsOf(children, sameVmo.Key));
+            var kin = new Kin(DescendantsOf(children, sameVmo.Key), lateBy);
             foreach (var look in sameVmo)
             {
                 var (certain, possible) = (kin.CertainlyAlive(look), kin.PossiblyAlive(look));
+                if (!look.IsSet && certain is null)
+                    latest = Math.Max(latest, kin.LateAt(look));
                 if (certain is null && possible is not null)
                 {
                     open++;
@@ -37,11 +39,11 @@ public static class SignalChecker
             }
         }
 
-        return new(findings, judged, open);
+        return new(findings, judged, open, latest);
     }
 
     // By parent. A birth that was refused has made nothing; an end that was refused has ended nothing.
-    private static ILookup<ulong, Child> ChildrenOf(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends, long lateBy)
+    private static ILookup<ulong, Child> ChildrenOf(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends)
     {
         var endsOf = ends.Where(end => end.Outcome != HistoryOutcome.Refused).ToLookup(end => end.Child);
         var named = new HashSet<ulong>();
@@ -53,7 +55,7 @@ public static class SignalChecker
             var itsEnds = birth.Child == 0 ? [] : endsOf[birth.Child];
             var endFrom = itsEnds.Select(end => end.Began).DefaultIfEmpty(long.MaxValue).Min();
             var endBy = itsEnds.Where(end => end.Outcome == HistoryOutcome.Ok).Select(end => end.Ended).DefaultIfEmpty(long.MaxValue).Min();
-            children.Add(new(birth.Parent, birth.Child, birth.Began, birth.Outcome == HistoryOutcome.Ok ? birth.Ended : long.MaxValue, endFrom, endBy > long.MaxValue - lateBy ? long.MaxValue : endBy + lateBy));
+            children.Add(new(birth.Parent, birth.Child, birth.Began, birth.Outcome == HistoryOutcome.Ok ? birth.Ended : long.MaxValue, endFrom, endBy));
         }
 
         return children.ToLookup(child => child.Parent);
@@ -86,10 +88,11 @@ public static class SignalChecker
         private readonly (long Born, Child Longest)[] _certain;
         private readonly (long Born, Child Longest)[] _possible;
         private readonly List<Child> _all;
+        private readonly long _lateBy;
 
-        public Kin(List<Child> all)
+        public Kin(List<Child> all, long lateBy)
         {
-            _all = all;
+            (_all, _lateBy) = (all, lateBy);
             _certain = Longest(all, child => child.BornBy, child => child.EndFrom);
             _possible = Longest(all, child => child.BornFrom, child => child.EndBy);
         }
@@ -97,7 +100,10 @@ public static class SignalChecker
         public Child? CertainlyAlive(SignalSeen look) => BornBefore(_certain, look.Began) is { } child && child.EndFrom > look.Ended ? child : null;
 
         // One that may have been born at the last tick of the look, too.
-        public Child? PossiblyAlive(SignalSeen look) => BornBefore(_possible, look.Ended + 1) is { } child && child.EndBy >= look.Began ? child : null;
+        public Child? PossiblyAlive(SignalSeen look) => BornBefore(_possible, look.Ended + 1) is { } child && child.EndBy >= look.Began - _lateBy ? child : null;
+
+        // How long before a look the last child had gone that may have been there at all; 0 if one may still be there.
+        public long LateAt(SignalSeen look) => BornBefore(_possible, look.Ended + 1) is { } child && child.EndBy < look.Began ? look.Began - child.EndBy : 0;
 
         public Child? LastGoneBefore(SignalSeen look) => _all.Where(child => child.EndBy < look.Began).MaxBy(child => child.EndBy);
 

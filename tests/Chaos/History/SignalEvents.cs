@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Globalization;
+
 namespace VmoCluster.Chaos.History;
 
 /// <summary>A call that makes a child, of whatever kind. Times are those of <see cref="HistoryEvent"/>.</summary>
@@ -27,7 +30,9 @@ public sealed record SignalFinding(SignalFindingKind Kind, SignalSeen Seen, stri
 /// <summary>The verdict on all looks.</summary>
 /// <param name="Judged">Looks of which one answer would have been wrong.</param>
 /// <param name="Open">Looks that could not have been wrong: something was born or ended meanwhile, or may have been.</param>
-public sealed record CheckedSignals(IReadOnlyList<SignalFinding> Findings, long Judged, long Open)
+/// <param name="Latest">Ticks after the end of the last child at which the signal was still clear, at worst; also those that are allowed.</param>
+public sealed record CheckedSignals(IReadOnlyList<SignalFinding> Findings, long Judged, long Open, long Latest)
 {
-    public override string ToString() => $"{Findings.Count} findings; {Judged:N0} looks judged, {Open:N0} that either answer fits";
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Findings.Count} findings; {Judged:N0} looks judged, {Open:N0} that either answer fits; clear for {(double)Latest / Stopwatch.Frequency:F1} s after the last child had gone, at worst");
 }

@@ -160,6 +160,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
 
     private async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange)
     {
+        var began = Stopwatch.GetTimestamp();
         try
         {
             await call();
@@ -176,6 +177,10 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
             // A change that was tried more than once may have been done before the VMO was closed, and then be refused for its handle.
             return refused.Status == VmoStatus.BadHandle ? (isChange ? HistoryOutcome.Unknown : HistoryOutcome.Refused)
                 : throw new InvalidOperationException($"a call was answered with {refused.Status}, which nothing here explains: {refused.Message}", refused);
+        }
+        finally
+        {
+            recorder.Took(Stopwatch.GetTimestamp() - began);
         }
     }
 }

@@ -13,6 +13,12 @@ internal sealed record ChaosOptions
 
     public int Callers { get; init; } = 12;
 
+    /// <summary>Callers that share one client.</summary>
+    public int CallersPerClient { get; init; } = 1;
+
+    /// <summary>What each silo is told besides.</summary>
+    public IReadOnlyList<string> SiloArguments { get; init; } = [];
+
     public long CallsMost { get; init; } = 3_000_000;
 
     /// <summary>The kinds of faults; all that are possible here, but for those that lose what was acknowledged, without any.</summary>
@@ -33,6 +39,9 @@ internal sealed record ChaosOptions
 
     /// <summary>How late ZERO_CHILDREN may be: what a silo's death keeps waiting, and what its heir has to do first.</summary>
     public TimeSpan SignalLateBy { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>What the silos' Redis is made of.</summary>
+    public RedisKind Redis { get; init; }
 
     /// <summary>A client's deadline.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(10);

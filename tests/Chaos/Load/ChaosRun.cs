@@ -22,8 +22,11 @@ internal static partial class ChaosRun
 
     public static async Task<ChaosVerdict> RunAsync(ChaosOptions options, Action<string> log)
     {
-        await using var lab = await ClusterLab.StartAsync(Silos, redisOptions: [.. Kept, options.Length > ToldWhole ? "auto-aof-rewrite-min-size 256mb" : "auto-aof-rewrite-percentage 0"]);
-        var kinds = options.Kinds ?? [.. lab.Kinds.Where(kind => kind is not (FaultKind.Truncate or FaultKind.FailOver))];
+        var replicas = options.Redis switch { RedisKind.Sentinels => 2, RedisKind.Cluster => 1, _ => 0 };
+        await using var lab = await ClusterLab.StartAsync(
+            Silos, new SiloOptions { Arguments = replicas == 0 ? options.SiloArguments : [.. options.SiloArguments, "--durability", $"replicas:{replicas}"] }, replicas, hasSentinels: options.Redis == RedisKind.Sentinels,
+            redisOptions: [.. Kept, options.Length > ToldWhole ? "auto-aof-rewrite-min-size 256mb" : "auto-aof-rewrite-percentage 0"], isRedisCluster: options.Redis == RedisKind.Cluster);
+        var kinds = options.Kinds ?? [.. lab.Kinds.Where(kind => kind is not FaultKind.Truncate)];
         var plan = new FaultPlan
         {
             Seed = options.Seed, Kinds = kinds, Silos = Silos, Length = options.Length, MeanInterval = options.MeanInterval, MeanDuration = options.MeanDuration,
@@ -33,19 +36,21 @@ internal static partial class ChaosRun
         var (recorder, clients) = (new Recorder(), new List<VmoClient>());
         try
         {
-            for (var i = 0; i < options.Callers; i++)
+            for (var i = 0; i < options.Callers; i += options.CallersPerClient)
                 clients.Add(VmoClient.Connect(new() { Endpoints = [.. Enumerable.Range(i, Silos).Select(n => lab.Cluster.Silos[n % Silos].Endpoint)], Deadline = options.Deadline, JoinCalls = false }));
             var families = new List<PlayedFamily>();
             for (var i = 0; i < options.Families; i++)
                 families.Add(await CreateAsync(clients[i % clients.Count], recorder));
             var revoked = new RevokedHandles();
-            var callers = clients.Select((client, i) => new Caller(i, options.Seed + i, client, families, revoked, recorder)).ToArray();
+            var callers = Enumerable.Range(0, options.Callers).Select(i => new Caller(i, options.Seed + i, clients[i / options.CallersPerClient], families, revoked, recorder)).ToArray();
+            using var retries = new Retries();
             using var stop = new CancellationTokenSource();
             var calling = Task.WhenAll(callers.Select(caller => caller.RunAsync(options.CallsMost, stop.Token)));
             var driver = new FaultDriver(lab, log);
+            var driving = driver.RunAsync(schedule, stop.Token);
             try
             {
-                await Task.WhenAny(driver.RunAsync(schedule, stop.Token).ContinueWith(done => Task.WhenAll(done, Task.Delay(Left(options, schedule), stop.Token)), TaskScheduler.Default).Unwrap(), calling);
+                await Task.WhenAny(driving.ContinueWith(_ => Task.Delay(Left(options, schedule), stop.Token), TaskScheduler.Default).Unwrap(), calling);
             }
             finally
             {
@@ -53,6 +58,9 @@ internal static partial class ChaosRun
             }
 
             await calling;
+            var toldToWait = retries.ToldToWait;
+            await driving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            IEnumerable<string> undone = (driving.Exception?.Flatten().InnerExceptions ?? []).Select(failure => $"a fault could not be done: {failure.Message}");
             using var end = new CancellationTokenSource();
             var supervising = driver.SuperviseAsync(end.Token);
             var longest = recorder.Longest;
@@ -61,7 +69,7 @@ internal static partial class ChaosRun
             log(string.Create(CultureInfo.InvariantCulture, $"all cells were read {Stopwatch.GetElapsedTime(healed).TotalSeconds:F1} s after the last fault; scrubbing"));
             var gone = options.MayLose ? [] : lost.SelectMany(some => some).Select(vmo => $"VMO {vmo.Koid} is gone, and nobody has closed it");
             var damage = await ScrubAsync(lab.Cluster.Silos[0], options.MayLose, log);
-            var charges = await Charges.CheckAsync(await lab.Redis.PrimaryAsync(), clients[0], families, log);
+            var charges = await Charges.CheckAsync(lab.Store, clients[0], families, log);
             // A close that was lost is nobody's to repeat.
             var left = options.MayLose ? [] : await CloseAllAsync(lab, clients[0], families);
             await end.CancelAsync();
@@ -69,11 +77,13 @@ internal static partial class ChaosRun
             var checking = Stopwatch.GetTimestamp();
             var history = options.MayLose ? LinearizabilityChecker.Torn(recorder.Events) : LinearizabilityChecker.Check(recorder.Events);
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
-            var (snapshots, signals, handles) = options.MayLose ? (new([], 0, 0), new([], 0, 0), new([], 0))
+            var (snapshots, signals, handles) = options.MayLose ? (new([], 0, 0), new([], 0, 0, 0), new([], 0))
                 : (SnapshotChecker.Check(recorder.Events), recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles());
-            var verdict = new ChaosVerdict(history, snapshots, signals, handles, [.. damage, .. gone, .. charges, .. left], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
+            var verdict = new ChaosVerdict(history, snapshots, signals, handles, [.. damage, .. gone, .. charges, .. left, .. undone], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
             {
                 Unanswered = recorder.Unanswered,
+                Operations = recorder.Operations,
+                ToldToWait = toldToWait,
             };
             if (!verdict.IsFine)
                 log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict.ToString(), recorder.Events)}");
@@ -146,7 +156,9 @@ internal static partial class ChaosRun
         var began = Stopwatch.GetTimestamp();
         while (true)
         {
-            var left = (await (await lab.Redis.PrimaryAsync()).KeysAsync("vmo:{*}:*")).Where(key => LastingKeys().IsMatch(key)).ToList();
+            var left = new List<string>();
+            foreach (var primary in await lab.Store.PrimariesAsync())
+                left.AddRange((await primary.KeysAsync("vmo:{*}:*")).Where(key => LastingKeys().IsMatch(key)));
             if (left.Count == 0 || Stopwatch.GetElapsedTime(began) > GoneWithin)
                 return [.. left.Take(20).Select(key => $"{key} is left when all is closed, one of {left.Count} keys")];
             await Task.Delay(TimeSpan.FromSeconds(1));

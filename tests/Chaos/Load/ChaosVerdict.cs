@@ -14,6 +14,12 @@ internal sealed record ChaosVerdict(
     /// <summary>Calls that were given up without an answer.</summary>
     public required long Unanswered { get; init; }
 
+    /// <summary>Calls of all kinds.</summary>
+    public required long Operations { get; init; }
+
+    /// <summary>How often a call, or a message of several, was told to wait and tried again.</summary>
+    public required long ToldToWait { get; init; }
+
     public bool IsFine => History.Findings.Count == 0 && Snapshots.Findings.Count == 0 && Signals.Findings.Count == 0 && Handles.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
 
     public override string ToString() => string.Join('\n', [
@@ -22,6 +28,7 @@ internal sealed record ChaosVerdict(
         $"ZERO_CHILDREN: {Signals}",
         $"revoked handles: {Handles}",
         string.Create(CultureInfo.InvariantCulture, $"longest call {Longest.TotalSeconds:F1} s with a deadline of {Deadline.TotalSeconds:F1} s"),
+        $"{Operations:N0} calls in all, {Unanswered:N0} of them without an answer; told to wait {ToldToWait:N0} times",
         $"{FaultsDone} of {Schedule.Count} faults: {string.Join(", ", Schedule.GroupBy(fault => fault.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"))}",
         .. Calls,
         .. History.Findings.Select(finding => finding.ToString()),

@@ -12,12 +12,15 @@ internal static class Charges
     private static readonly TimeSpan EvenWithin = TimeSpan.FromSeconds(120);
 
     /// <summary>Looks until it is so, as what the last calls left is freed in the background. What is wrong, if it never is.</summary>
-    public static async Task<IReadOnlyList<string>> CheckAsync(RedisServer redis, VmoClient client, IEnumerable<PlayedFamily> families, Action<string> log)
+    public static async Task<IReadOnlyList<string>> CheckAsync(IRedisStore redis, VmoClient client, IEnumerable<PlayedFamily> families, Action<string> log)
     {
         var until = DateTimeOffset.UtcNow + EvenWithin;
         while (true)
         {
-            var (charged, stored) = (await ChargedAsync(client, families), await StoredAsync(redis));
+            var (charged, stored) = (await ChargedAsync(client, families), 0ul);
+            // A VMO's keys lie together.
+            foreach (var primary in await redis.PrimariesAsync())
+                stored += await StoredAsync(primary);
             if (charged == stored)
             {
                 log(string.Create(CultureInfo.InvariantCulture, $"{stored:N0} bytes are stored, and charged"));

@@ -14,7 +14,7 @@ internal static class Evidence
         await File.WriteAllLinesAsync(Path.Combine(folder, "calls.txt"), events.OrderBy(one => one.Began).Select(one => $"{one} {string.Join(' ', one.Shown)}"));
         foreach (var (silo, i) in lab.Cluster.Silos.Select((silo, i) => (silo, i)))
             await File.WriteAllTextAsync(Path.Combine(folder, $"silo-{i}.log"), silo.Log);
-        foreach (var (node, i) in lab.Redis.Nodes.Select((node, i) => (node, i)))
+        foreach (var (node, i) in lab.Store.Nodes.Select((node, i) => (node, i)))
         {
             foreach (var file in Directory.EnumerateFiles(node.Folder, "*", SearchOption.AllDirectories))
                 File.Copy(file, Path.Combine(folder, $"redis-{i}-{Path.GetFileName(file)}"), overwrite: true);

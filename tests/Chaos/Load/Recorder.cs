@@ -16,12 +16,16 @@ internal sealed class Recorder
     private readonly ConcurrentQueue<HandleEnd> _handleEnds = new();
     private long _value;
     private long _longest;
+    private long _operations;
     private long _unanswered;
 
     public IReadOnlyList<HistoryEvent> Events => [.. _events];
 
     /// <summary>How many events there are.</summary>
     public int Count => _events.Count;
+
+    /// <summary>Calls in all: changes, reads, looks, closes, duplicates and revokes.</summary>
+    public long Operations => Interlocked.Read(ref _operations);
 
     /// <summary>The longest call, answered or not.</summary>
     public TimeSpan Longest => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref _longest));
@@ -58,7 +62,12 @@ internal sealed class Recorder
     {
         _events.Enqueue(one);
         _counts.AddOrUpdate((one.Kind, one.Outcome), 1, (_, count) => count + 1);
-        var took = one.Ended - one.Began;
+    }
+
+    /// <summary>A call of any kind took so many ticks, answered or not.</summary>
+    public void Took(long took)
+    {
+        Interlocked.Increment(ref _operations);
         for (var longest = Interlocked.Read(ref _longest); took > longest; longest = Interlocked.Read(ref _longest))
         {
             if (Interlocked.CompareExchange(ref _longest, took, longest) == longest)

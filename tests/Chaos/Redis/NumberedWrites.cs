@@ -74,6 +74,20 @@ internal sealed class NumberedWrites : IAsyncDisposable
         return [.. lost.Order()];
     }
 
+    /// <summary>The numbers of the acknowledged writes that are there, rising.</summary>
+    public async Task<IReadOnlyList<ulong>> PresentAsync()
+    {
+        var present = new ConcurrentBag<ulong>();
+        await Parallel.ForEachAsync(_acked, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (one, stop) =>
+        {
+            var found = new byte[16];
+            await _vmo.ReadAsync(one.Page * Limits.PageBytes, found, stop);
+            if (found.AsSpan().SequenceEqual(Bytes(one.Page)))
+                present.Add(one.Page);
+        });
+        return [.. present.Order()];
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();

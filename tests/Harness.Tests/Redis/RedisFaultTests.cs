@@ -56,6 +56,15 @@ public sealed class RedisFaultTests(ITestOutputHelper output)
         Assert.Same(redis.Nodes[4], young);
         await old.RestartAsync();
         await old.WaitForAsync("it follows", reply => reply.Contains("role:slave", StringComparison.Ordinal), "INFO", "replication");
+        await redis.WaitUntilWholeAsync();
+        Assert.Equal(new[] { redis.Nodes[0].Port, redis.Nodes[2].Port, young.Port }.Order(), (await redis.PrimariesAsync()).Select(node => node.Port).Order());
+        // Asked for, while all are well, also of the part of the slots that was just voted on.
+        for (var seed = 0; seed < 3; seed++)
+        {
+            var asked = await redis.FailOverAsync(seed);
+            await redis.WaitUntilWholeAsync();
+            Assert.Contains(asked, await redis.PrimariesAsync());
+        }
     }
 
     [Theory]

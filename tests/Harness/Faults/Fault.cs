@@ -20,13 +20,13 @@ public enum FaultKind
     /// <summary>What passes between a silo and Redis comes late.</summary>
     Delay,
 
-    /// <summary>kill -9 of Redis' primary; started again after the duration.</summary>
+    /// <summary>kill -9 of Redis' primary, or of one of them; started again after the duration.</summary>
     RedisKill,
 
-    /// <summary>Redis' primary stands still for the duration.</summary>
+    /// <summary>Redis' primary, or one of them, stands still for the duration.</summary>
     RedisPause,
 
-    /// <summary>Sentinels make a replica the primary.</summary>
+    /// <summary>A replica is made the primary, by Sentinels or in a Redis Cluster.</summary>
     FailOver,
 
     /// <summary>kill -9 of Redis, the end of its append-only file is lost, and it is started again after the duration.</summary>

@@ -123,7 +123,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
                 FaultKind.Delay => DuringAsync(fault, () => lab.DelayRedis(fault.Target, Delay, fault.Seed), () => lab.Heal(fault.Target), cancel),
                 FaultKind.RedisKill => InTurnAsync(() => KillRedisAsync(fault, isTruncated: false, cancel)),
                 FaultKind.RedisPause => InTurnAsync(() => PauseRedisAsync(fault, cancel)),
-                FaultKind.FailOver => InTurnAsync(FailOverAsync),
+                FaultKind.FailOver => InTurnAsync(() => FailOverAsync(fault)),
                 FaultKind.Truncate => InTurnAsync(() => KillRedisAsync(fault, isTruncated: true, cancel)),
                 FaultKind.RollingRestart => RollAsync(),
                 _ => throw new UnreachableException(),
@@ -183,18 +183,20 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 
     private async Task KillRedisAsync(Fault fault, bool isTruncated, CancellationToken cancel)
     {
-        var primary = await lab.Redis.KillPrimaryAsync();
+        var primary = await PrimaryAsync(fault);
+        await primary.KillAsync();
         if (isTruncated)
             Note($"        {AppendOnlyLog.Truncate(primary, fault.Seed, Math.Min(KeptBytes(), AppendOnlyLog.LengthOf(primary) - 1))}");
         await SleptAsync(fault.Duration, cancel);
         await primary.RestartAsync();
+        await WaitUntilWholeAsync();
     }
 
     private async Task MeasureLogAsync(CancellationToken over)
     {
         do
         {
-            var bytes = AppendOnlyLog.LengthOf(lab.Redis.Nodes[0]);
+            var bytes = AppendOnlyLog.LengthOf(lab.Store.Nodes[0]);
             lock (_lock)
             {
                 _lengths.Enqueue((Stopwatch.GetTimestamp(), bytes));
@@ -213,11 +215,25 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 
     private async Task PauseRedisAsync(Fault fault, CancellationToken cancel)
     {
-        var primary = await lab.Redis.PrimaryAsync();
+        var primary = await PrimaryAsync(fault);
         await DuringAsync(fault, primary.Pause, primary.Resume, cancel);
+        await WaitUntilWholeAsync();
     }
 
-    private async Task FailOverAsync() => Note($"        the primary is now on {(await lab.Redis.FailOverAsync()).Configuration}");
+    private async Task FailOverAsync(Fault fault)
+    {
+        Note($"        a primary is now on {(await lab.Store.FailOverAsync(fault.Seed)).Configuration}");
+        await WaitUntilWholeAsync();
+    }
+
+    private async Task<RedisServer> PrimaryAsync(Fault fault)
+    {
+        var primaries = await lab.Store.PrimariesAsync();
+        return primaries[(int)((uint)fault.Seed % (uint)primaries.Count)];
+    }
+
+    // One that was replaced comes back as a replica, and is not whole at once: the next fault would find nobody to take its place.
+    private Task WaitUntilWholeAsync() => lab.Store.IsReplaced ? lab.Store.WaitUntilWholeAsync() : Task.CompletedTask;
 
     // A silo at a time, however long each takes: a cancelled restart would leave one stopped.
     private async Task RollAsync()

@@ -1,12 +1,16 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace VmoCluster.Harness;
 
 /// <summary>Redis Cluster: three primaries with a third of the slots each, and on request replicas of each.</summary>
-public sealed class RedisCluster : IAsyncDisposable
+public sealed class RedisCluster : IRedisStore
 {
     private const int SlotCount = 16_384;
     private const int PrimaryCount = 3;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AskEvery = TimeSpan.FromSeconds(6);
 
     private readonly List<RedisServer> _nodes = [];
 
@@ -19,6 +23,9 @@ public sealed class RedisCluster : IAsyncDisposable
 
     /// <summary>A StackExchange.Redis configuration that names all nodes.</summary>
     public string Configuration => string.Join(',', Nodes.Select(node => node.Configuration));
+
+    /// <inheritdoc/>
+    public bool IsReplaced => _nodes.Count > PrimaryCount;
 
     /// <summary>Starts it and waits until all of it agrees.</summary>
     /// <param name="options">redis.conf lines for each node.</param>
@@ -65,10 +72,81 @@ public sealed class RedisCluster : IAsyncDisposable
         throw new InvalidOperationException("The replica that was promoted is a replica again.");
     }
 
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RedisServer>> PrimariesAsync()
+    {
+        var primaries = new List<RedisServer>();
+        foreach (var node in _nodes.Where(node => !node.HasExited))
+        {
+            if (await node.IsPrimaryAsync())
+                primaries.Add(node);
+        }
+
+        return primaries;
+    }
+
+    /// <inheritdoc/>
+    public async Task<RedisServer> FailOverAsync(int seed = 0)
+    {
+        await WaitUntilWholeAsync();
+        var replicas = _nodes.Except(await PrimariesAsync()).ToList();
+        var chosen = replicas[(int)((uint)seed % (uint)replicas.Count)];
+        var (began, asked, said) = (Stopwatch.GetTimestamp(), TimeSpan.FromDays(-1), "");
+        while (!await chosen.IsPrimaryAsync())
+        {
+            var now = Stopwatch.GetElapsedTime(began);
+            if (now > Patience)
+                throw new TimeoutException($"No fail-over to the node on port {chosen.Port} within {Patience.TotalSeconds} s: {said}");
+            // Given up when the others do not vote in time, as they do not for a while about one they have just voted on.
+            if (now - asked > AskEvery)
+                (asked, said) = (now, await chosen.CommandAsync("CLUSTER", "FAILOVER"));
+            await Task.Delay(50);
+        }
+
+        return chosen;
+    }
+
+    /// <inheritdoc/>
+    public async Task WaitUntilWholeAsync()
+    {
+        var (began, missing) = (Stopwatch.GetTimestamp(), "");
+        do
+        {
+            if ((missing = await MissingAsync()).Length == 0)
+                return;
+            await Task.Delay(100);
+        }
+        while (Stopwatch.GetElapsedTime(began) < Patience);
+        throw new TimeoutException($"The cluster is not whole after {Patience.TotalSeconds} s: {missing}");
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var node in Nodes)
             await node.DisposeAsync();
+    }
+
+    private async Task<string> MissingAsync()
+    {
+        if (_nodes.Find(node => node.HasExited) is { } ended)
+            return $"the node on port {ended.Port} does not run";
+        var primaries = await PrimariesAsync();
+        if (primaries.Count != PrimaryCount)
+            return $"{primaries.Count} nodes take themselves for primaries";
+        foreach (var node in _nodes)
+        {
+            if (!(await node.CommandAsync("CLUSTER", "INFO")).Contains("cluster_state:ok", StringComparison.Ordinal))
+                return $"the node on port {node.Port} does not find it well";
+        }
+
+        foreach (var primary in primaries)
+        {
+            var online = (await primary.CommandAsync("INFO", "replication")).Split("state=online").Length - 1;
+            if (online != (_nodes.Count / PrimaryCount) - 1)
+                return $"the primary on port {primary.Port} has {online} replicas";
+        }
+
+        return "";
     }
 
     private async Task RunAsync(IReadOnlyList<string> options, int replicas, NetworkLab? lab)

@@ -4,7 +4,7 @@ using System.Globalization;
 namespace VmoCluster.Harness;
 
 /// <summary>One primary, replicas of it, and on request three Sentinels that make a replica the primary when the primary is silent.</summary>
-public sealed class RedisReplicas : IAsyncDisposable
+public sealed class RedisReplicas : IRedisStore
 {
     /// <summary>The name under which Sentinels know the primary.</summary>
     public const string PrimaryName = "vmo";
@@ -65,6 +65,26 @@ public sealed class RedisReplicas : IAsyncDisposable
         throw new InvalidOperationException("No node takes itself for the primary.");
     }
 
+    /// <inheritdoc/>
+    public bool IsReplaced => _sentinels.Count > 0;
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<RedisServer>> PrimariesAsync() => [await PrimaryAsync()];
+
+    /// <inheritdoc/>
+    public async Task WaitUntilWholeAsync()
+    {
+        // Sentinels may be about to replace it still, and take their time to tell the old one whom to follow.
+        for (var began = Stopwatch.GetTimestamp(); ; await Task.Delay(100))
+        {
+            var reply = await (await PrimaryAsync()).CommandAsync("INFO", "replication");
+            if (reply.Contains("role:master", StringComparison.Ordinal) && reply.Split("state=online").Length == _nodes.Count)
+                return;
+            if (Stopwatch.GetElapsedTime(began) > 2 * Patience)
+                throw new TimeoutException($"After {2 * Patience.TotalSeconds} s not all {_nodes.Count - 1} replicas are there: {reply}");
+        }
+    }
+
     /// <summary>Kills the primary. It is given, to be started again.</summary>
     public async Task<RedisServer> KillPrimaryAsync()
     {
@@ -89,7 +109,7 @@ public sealed class RedisReplicas : IAsyncDisposable
     }
 
     /// <summary>Asks the Sentinels to replace a primary that is well, and waits for it. A Sentinel that has just done so refuses for a while: it is asked again.</summary>
-    public async Task<RedisServer> FailOverAsync()
+    public async Task<RedisServer> FailOverAsync(int seed = 0)
     {
         var (old, began, said) = (await PrimaryAsync(), Stopwatch.GetTimestamp(), "");
         do
