@@ -67,7 +67,7 @@ public sealed class RedisStore : IAsyncDisposable
         {
             var isGarnet = await PatientlyAsync(() => CheckServersAsync(connections.Control), time, cancellation);
             var health = await PatientlyAsync(() => StoreHealth.AskAsync(connections.Control), time, cancellation);
-            Check(options, health, isGarnet);
+            Check(options, connections.Control, health, isGarnet);
             connections.Control.IsGarnet = connections.Commits.IsGarnet = isGarnet;
             var scripts = new StoreScripts(isGarnet);
             await PatientlyAsync(() => LoadAsync(connections, scripts), time, cancellation);
@@ -141,10 +141,15 @@ public sealed class RedisStore : IAsyncDisposable
         return isGarnet;
     }
 
-    private static void Check(RedisStoreOptions options, StoreHealth health, bool isGarnet)
+    private static void Check(RedisStoreOptions options, StoreConnection control, StoreHealth health, bool isGarnet)
     {
         if (health.Primaries == 0)
-            throw new StoreException(VmoStatus.Io, "This Redis is a read-only replica: configure the primary's address.");
+        {
+            throw new StoreException(VmoStatus.Io, control.Multiplexer.GetServers().Any(node => node.IsConnected && node.IsReplica)
+                ? "This Redis is a read-only replica: configure the primary's address."
+                : "No Redis answers at present: the connection was lost while the store was being opened.");
+        }
+
         if (health.EvictingPolicy is { } policy)
         {
             throw new StoreException(

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using VmoCluster.Core.Store;
 using Xunit;
 
@@ -33,6 +34,31 @@ public sealed class StoreConditionTests
         var second = silo.Session.Id;
         await silo.RenewAsync();
         Assert.Equal(second, silo.Session.Id);
+    }
+
+    // A failover at which nothing was lost is none; one that has lost renewals is counted with what it has lost, though the session ends with the primary anyway.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task Another_history_that_has_lost_renewals_is_told_as_a_set_back(int lost)
+    {
+        var (setBacks, seconds) = (0L, 0.0);
+        using var meters = new MeterListener();
+        meters.SetMeasurementEventCallback<long>((_, measured, _, _) => Interlocked.Add(ref setBacks, measured));
+        meters.SetMeasurementEventCallback<double>((_, measured, _, _) => seconds += measured);
+        meters.EnableMeasurementEvents(HostingTelemetry.SetBacks);
+        meters.EnableMeasurementEvents(HostingTelemetry.SecondsLost);
+        var (silo, _) = await OwningAsync();
+        for (var i = 0; i < 4; i++)
+            await silo.RenewAsync();
+        var first = silo.Session.Id;
+        _store.Condition = new(null, 1);
+        _store.SetBack(first, _store.Sessions[first].Counter - (ulong)lost);
+        await silo.RenewAsync();
+        await silo.RenewAsync();
+        Assert.True(silo.IsValid);
+        Assert.NotEqual(first, silo.Session.Id);
+        Assert.Equal((lost > 0 ? 1 : 0, lost * Limits.SessionRenewMs / 1000.0), (setBacks, seconds));
     }
 
     // A map of a frozen layer that was read in the lost time was used for another layer of the same name, and pages were looked for in blobs that it names.

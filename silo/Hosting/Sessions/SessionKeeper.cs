@@ -51,6 +51,9 @@ internal sealed partial class SessionKeeper(
     // Set when a renewal was not answered: the counter may have moved or not.
     private bool _isUnsure;
 
+    // The counter that was answered last before another primary was found; null: nothing to compare. What the new one has of it tells how much it has lost.
+    private ulong? _toCompare;
+
     // A session this silo ended by itself and has not yet marked dead. Until it is, its VMOs wait for the watchers.
     private ulong _toBury;
 
@@ -107,6 +110,7 @@ internal sealed partial class SessionKeeper(
             if (_id != 0 && condition.Lineage != _lineage)
             {
                 HostingTelemetry.HistoriesChanged.Add(1);
+                _toCompare = _counter;
                 await LoseAsync("another primary answers, or the same restarted: all VMOs are taken anew");
             }
 
@@ -232,10 +236,8 @@ internal sealed partial class SessionKeeper(
         if (state.Counter < _counter)
         {
             // Only forward, and never behind an answer: the store has lost renewals, and with them whatever else it did in that time.
-            var lost = TimeSpan.FromMilliseconds((double)(_counter - state.Counter) * Limits.SessionRenewMs);
             _isSetBack = true;
-            HostingTelemetry.SetBack(lost);
-            LogSetBack(lost.TotalSeconds);
+            TellSetBack(_counter - state.Counter);
             await LoseAsync("the store was set back: all VMOs are taken anew");
             return false;
         }
@@ -243,6 +245,13 @@ internal sealed partial class SessionKeeper(
         // Only this silo moves this counter. A renewal still on its way carries an older one and can no longer match.
         (_counter, _isUnsure) = (state.Counter, false);
         return true;
+    }
+
+    private void TellSetBack(ulong renewals)
+    {
+        var lost = TimeSpan.FromMilliseconds((double)renewals * Limits.SessionRenewMs);
+        HostingTelemetry.SetBack(lost);
+        LogSetBack(lost.TotalSeconds);
     }
 
     private async Task<bool> DoAsync(IReadOnlyList<Letter> letters)
@@ -296,6 +305,17 @@ internal sealed partial class SessionKeeper(
     private async Task BuryAsync(CancellationToken cancellation)
     {
         var state = await store.ReadSessionAsync(_toBury, cancellation);
+        if (_toCompare is { } answered)
+        {
+            // Not there at all, it may also be long dead and forgotten.
+            if (state.Exists && state.Counter < answered)
+            {
+                TellSetBack(answered - state.Counter);
+            }
+
+            _toCompare = null;
+        }
+
         if (SessionStates.IsGone(state) || await store.MarkDeadAsync(_toBury, state.Counter, cancellation))
         {
             _toBury = 0;

@@ -15,6 +15,7 @@ public sealed class FullStoreTests
         await using var silo = await SiloProcess.StartAsync(new() { Redis = redis.Configuration });
         await using var client = Nodes.Connect(silo.Endpoint);
         var vmo = await client.CreateAsync(1 << 30);
+        var other = await vmo.DuplicateAsync(VmoRights.Read);
         var extent = new byte[Limits.CallBytesMax];
         new Random(1).NextBytes(extent);
         var written = 0ul;
@@ -42,10 +43,11 @@ public sealed class FullStoreTests
         await vmo.ReadAsync(written, found);
         Assert.Equal(-1, found.AsSpan().IndexOfAnyExcept((byte)0));
 
-        var other = await vmo.DuplicateAsync(VmoRights.Read).ContinueWith(made => made.IsCompletedSuccessfully ? made.Result : null);
+        // Full still: what frees, and what ends somebody's access, is done.
+        Assert.Equal(VmoStatus.NoSpace, (await Assert.ThrowsAsync<VmoException>(() => vmo.WriteAsync(written, extent))).Status);
+        await other.RevokeAsync();
+        Assert.Equal(VmoStatus.BadHandle, (await Assert.ThrowsAsync<VmoException>(() => other.ReadAsync(0, found))).Status);
         await vmo.DecommitAsync(new(0, written / 2));
-        if (other is not null)
-            await other.RevokeAsync();
 
         // The freed half is room for writes again, once Redis has given it back and the mark was looked at.
         await Eventually.UntilAsync("a write is taken again after half of the pages were decommitted", async () =>

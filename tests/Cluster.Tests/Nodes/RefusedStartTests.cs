@@ -92,6 +92,10 @@ public sealed class RefusedStartTests
             await RefusedAsync(new() { Redis = redis.Configuration, Arguments = ["--durability", "replicas:1"] }, StartupError, "replicas");
             await RefusedAsync(
                 new() { Redis = redis.Configuration, Arguments = ["--store-id", "0123456789abcdef0123456789abcdef"] }, StartupError, $"this store's id is {store}");
+            // Whoever waits for fewer replicas than the others would acknowledge what they would not.
+            await redis.CommandAsync("HSET", "vmo:store", "durability", "replicas:1");
+            await RefusedAsync(new() { Redis = redis.Configuration, Arguments = ["--durability", "primary"] }, StartupError, "durability", "replicas:1");
+            await redis.CommandAsync("HSET", "vmo:store", "durability", "primary");
             await redis.CommandAsync("HSET", "vmo:store", "limits", "page=8192");
             await RefusedAsync(new() { Redis = redis.Configuration }, StartupError, "other limits", "page=8192");
             Assert.Equal(200, (await Nodes.GetAsync(silo, "/health/ready")).Code);

@@ -54,6 +54,27 @@ public sealed class StrangeStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_Redis_that_comes_back_some_seconds_behind_is_taken_and_what_it_has_lost_is_counted_and_logged()
+    {
+        await using var silo = await SiloProcess.StartAsync(new() { Redis = _redis.Configuration });
+        await using var client = Nodes.Connect(silo.Endpoint);
+        var vmo = await client.CreateAsync(1 << 20);
+        await vmo.WriteAsync(0, "kept"u8.ToArray());
+        Assert.Equal(0, await SiloFigures.SumAsync(silo, "vmo_store_setbacks_total"));
+        var copy = await CopyAsync();
+        await vmo.WriteAsync(0, "lost"u8.ToArray());
+        await Task.Delay(TimeSpan.FromSeconds(6));
+
+        await RestoreAsync(copy);
+        await Eventually.UntilAsync("the loss is counted", async () => await SiloFigures.SumAsync(silo, "vmo_store_setbacks_total") == 1);
+        Assert.InRange(await SiloFigures.SumAsync(silo, "vmo_store_lost_seconds_total"), 4, 60);
+        Assert.Contains("The store has lost about", silo.Log, StringComparison.Ordinal);
+        // It goes by what the store has, and not by what it remembers.
+        await Eventually.UntilAsync("the silo is ready", async () => (await Nodes.GetAsync(silo, "/health/ready")).Code == 200);
+        Assert.Equal("kept", await ReadAsync(vmo));
+    }
+
+    [Fact]
     public async Task Calls_in_the_second_before_a_silo_has_seen_that_its_store_was_emptied_acknowledge_nothing_and_write_nothing()
     {
         await using var silo = await SiloProcess.StartAsync(new() { Redis = _redis.Configuration });
