@@ -19,6 +19,9 @@ public sealed partial class SiloProcess : IAsyncDisposable
     private readonly bool _isDataOurs;
     private readonly Queue<string> _log = new();
     private Process? _process;
+
+    // Kept as long as this: somebody may be asking the one before whether it has ended while the next is started.
+    private readonly List<Process> _former = [];
     private TcpProxy? _endpointDoor;
     private TcpProxy? _httpDoor;
     private TaskCompletionSource<string> _ready = NewReady();
@@ -158,6 +161,7 @@ public sealed partial class SiloProcess : IAsyncDisposable
         }
 
         _process?.Dispose();
+        _former.ForEach(process => process.Dispose());
         foreach (var door in new[] { _endpointDoor, _httpDoor }.OfType<TcpProxy>())
         {
             await door.DisposeAsync();
@@ -242,12 +246,13 @@ public sealed partial class SiloProcess : IAsyncDisposable
             start.Environment[name] = value;
         }
 
-        _process?.Dispose();
         var (process, ready) = (ChildProcess.Start(start, Host), _ready);
         process.OutputDataReceived += (_, line) => Take(line.Data, ready);
         process.ErrorDataReceived += (_, line) => Take(line.Data, null);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
+        if (_process is not null)
+            _former.Add(_process);
         _process = process;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -11,6 +12,7 @@ namespace VmoCluster.Harness;
 /// <param name="log">Takes a line at a time, from several threads.</param>
 public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 {
+    private static readonly TimeSpan BackWithin = TimeSpan.FromSeconds(120);
     private static readonly string[] LastWords = ["crit: ", "FailFast", "Unhandled exception", "vmo node: "];
 
     private readonly long _began = Stopwatch.GetTimestamp();
@@ -19,8 +21,9 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     // The last fault of Redis that has begun.
     private Task _ofRedis = Task.CompletedTask;
 
-    // Silos that a fault of ours has ended, or is ending: it starts them again itself.
+    // Silos that somebody here has ended, or is ending, and starts again; one at a time of each.
     private readonly HashSet<SiloProcess> _ended = [];
+    private readonly ConcurrentDictionary<SiloProcess, SemaphoreSlim> _turns = new();
     private int _done;
 
     // Bytes of the append-only file when the schedule began, with the store's identity in them, and then as time went on: a crash does not take what was forced out long before.
@@ -73,7 +76,8 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
             foreach (var silo in lab.Cluster.Silos.Where(IsEndedByItself))
             {
                 Note($"        {silo.Endpoint} has ended by itself with {silo.ExitCode} and is started again: {LastWordsOf(silo)}");
-                await RestartAsync(silo, silo.RestartAsync);
+                // Another may have started it meanwhile.
+                await RestartAsync(silo, () => silo.HasExited ? silo.RestartAsync() : Task.CompletedTask);
             }
         }
         while (!isOver);
@@ -92,6 +96,8 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     // One that is not back yet when Redis is away may take more than one start, as under any supervisor.
     private async Task RestartAsync(SiloProcess silo, Func<Task> restart)
     {
+        var turn = _turns.GetOrAdd(silo, _ => new(1));
+        await turn.WaitAsync();
         lock (_lock)
             _ended.Add(silo);
         try
@@ -106,6 +112,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         {
             lock (_lock)
                 _ended.Remove(silo);
+            turn.Release();
         }
     }
 
@@ -148,8 +155,10 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     // One that has ended by itself, and is not back yet, cannot stand still.
     private static async Task PauseAsync(SiloProcess silo, Fault fault, CancellationToken cancel)
     {
-        while (silo.HasExited && await SleptAsync(TimeSpan.FromMilliseconds(100), cancel))
+        for (var began = Stopwatch.GetTimestamp(); silo.HasExited && await SleptAsync(TimeSpan.FromMilliseconds(100), cancel);)
         {
+            if (Stopwatch.GetElapsedTime(began) > BackWithin)
+                throw new TimeoutException($"{silo.Endpoint} has ended and is not back after {BackWithin.TotalSeconds} s.");
         }
 
         if (!silo.HasExited)
