@@ -122,40 +122,6 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
         await sidecar.WaitForExitAsync();
     }
 
-    // A door without a file left for one more connection takes the next when there is one.
-    [Fact]
-    public async Task A_sidecar_out_of_files_takes_connections_again_when_others_have_gone()
-    {
-        var (vmo, path) = (await node.Client.CreateAsync(1 << 20), node.File("few-files"));
-        using var sidecar = ChildProcess.Start(new("prlimit", ["--nofile=220", Program, "nbd", "--endpoint", node.Silo.Endpoint.ToString(), "--listen", $"unix:{path}"]) { RedirectStandardOutput = true });
-        Assert.Equal($"ready nbd=unix:{path}", await sidecar.StandardOutput.ReadLineAsync());
-        var many = new List<RawClient>();
-        try
-        {
-            for (var i = 0; i < 300; i++)
-                many.Add(new(path));
-        }
-        finally
-        {
-            many.ForEach(client => client.Dispose());
-        }
-
-        await Eventually.UntilAsync("it serves", async () =>
-        {
-            try
-            {
-                using var client = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
-                return true;
-            }
-            catch (IOException)
-            {
-                return false;
-            }
-        });
-        sidecar.Kill();
-        await sidecar.WaitForExitAsync();
-    }
-
     [Theory]
     [InlineData("0.0.0.0:0", "handles would cross the network")]
     [InlineData("10809", "must be an IP address and a port")]
