@@ -19,7 +19,7 @@ public sealed class NbdCertificate
 
     // Why the last reading gave nothing.
     private string _why = "";
-    private (DateTime Certificate, DateTime Key) _readAs;
+    private (string Certificate, string Key) _readAs;
 
     /// <summary>Reads it for the first time. Throws <see cref="NbdSetupException"/> when there is none that is valid now.</summary>
     /// <param name="certificateFile">The certificate, and its chain behind it.</param>
@@ -55,19 +55,19 @@ public sealed class NbdCertificate
         }
     }
 
-    private static (DateTime Certificate, DateTime Key) Written(string certificate, string key) => (WrittenAt(certificate), WrittenAt(key));
+    // What the files hold, wherever links lead: a Secret's files in Kubernetes are links that never change, and times may be the same.
+    private static (string Certificate, string Key) Written(string certificate, string key) => (HashOf(certificate), HashOf(key));
 
-    // Of the file at the links' end: a Secret's files in Kubernetes are links that never change, through a folder's link that does.
-    private static DateTime WrittenAt(string file)
+    private static string HashOf(string file)
     {
         try
         {
-            return File.GetLastWriteTimeUtc(File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file);
+            return Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             // Not there at present: it is read when it is again.
-            return default;
+            return "";
         }
     }
 

@@ -105,13 +105,13 @@ public class FamilyBooksTests
         {
             var at = random.Next(members.Count);
             var would = SimBooks.Fill(family, [members[at].Koid]).FreedWith(members[at].Koid);
-            var (before, folds) = (SimBooks.StoredBytes(family), family.Store.Folds);
+            var (before, folds, was, closed) = (SimBooks.StoredBytes(family), family.Store.Folds, $"{family.Describe()}\n{SimBooks.Describe(family)}", members[at].Koid);
             Assert.Equal(Outcome.Ok, family.Close(members[at]));
             members.RemoveAt(at);
             family.Settle();
             var freed = before - SimBooks.StoredBytes(family);
             // A layer that nobody else looks through any more may be folded, and what it held hidden goes, too.
-            Assert.True(family.Store.Folds == folds ? freed == would : freed >= would, $"{would} bytes would go, {freed} went, with {family.Store.Folds - folds} folds");
+            Assert.True(family.Store.Folds == folds ? freed == would : freed >= would, $"{would} bytes would go, {freed} went with VMO {closed}, with {family.Store.Folds - folds} folds, of\n{was}\nand there is left\n{family.Describe()}");
             CheckSum(family);
         }
     }

@@ -95,6 +95,13 @@ public sealed class FamilyBooks
     private void Follow(FamilyMember member)
     {
         Follow(member.Top);
+        // While it takes over what a closed ancestor held, its stack may look past what its top names already.
+        foreach (var item in member.Top.Below.Bases)
+        {
+            if (!_layers.ContainsKey(item.Layer))
+                _neededLayers.Add(item.Layer);
+        }
+
         NeedMember(member.Record.Meta.Parent);
     }
 

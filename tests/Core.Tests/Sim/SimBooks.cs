@@ -35,6 +35,10 @@ public static class SimBooks
         return new(record, top);
     }
 
+    /// <summary>All layers, what they store and what they look through.</summary>
+    public static string Describe(SimFamily family) => string.Join('\n', family.Store.Layers.Where(id => family.Store.Exists(id.Home)).Select(id =>
+        Layer(family, id) is { } layer ? $"layer {id}: {layer.StoredBytes} bytes, under it {layer.Below.Under}, looks through {string.Join(' ', layer.LooksThrough)}, next {layer.Next}" : $"layer {id}: no head"));
+
     private static LayerSummary? Layer(SimFamily family, LayerId layer) =>
         family.Store.LoadLayer(layer, LayerSummary.Names) is { } stored ? LayerSummary.Decode(layer, stored) : null;
 
