@@ -164,8 +164,13 @@ public sealed class Vmo
     /// refusals: a count outside 1 to <see cref="Limits.CloneCountMax"/>. Of several the handles are not confirmed: should the caller never get the answer, they stay open.
     /// </summary>
     public async Task<IReadOnlyList<Vmo>> CloneManyAsync(
-        int count, VmoKind kind = VmoKind.Live, ulong offset = 0, ulong? size = null, VmoCloneOptions? options = null, CancellationToken cancellation = default) =>
-        await CloneManyAsync(count, await Cloner.SpecAsync(kind, offset, size, options, GetSizeAsync, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        int count, VmoKind kind = VmoKind.Live, ulong offset = 0, ulong? size = null, VmoCloneOptions? options = null, CancellationToken cancellation = default)
+    {
+        // Both calls have one deadline.
+        var started = _calls.Time.GetTimestamp();
+        var spec = await Cloner.SpecAsync(kind, offset, size, options, GetSizeAsync, cancellation).ConfigureAwait(false);
+        return await _cloner.CloneAsync([spec], count, cancellation, _calls.Time.GetElapsedTime(started)).ConfigureAwait(false);
+    }
 
     /// <summary>So many children, each made as this says, in one call, all or none.</summary>
     public Task<IReadOnlyList<Vmo>> CloneManyAsync(int count, CloneSpec spec, CancellationToken cancellation = default)

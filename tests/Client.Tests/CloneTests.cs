@@ -24,6 +24,20 @@ public sealed class CloneTests
         Assert.Equal(info.Rights, clone.Rights);
     }
 
+    // Asking for the size takes time from the clone's.
+    [Fact]
+    public async Task A_clone_of_the_parents_size_is_two_calls_with_one_deadline()
+    {
+        await using var setup = new Setup(new() { Deadline = TimeSpan.FromSeconds(10) });
+        var vmo = await setup.Client.CreateAsync(1 << 20);
+        setup.Cluster.Hold = name => name == "call" ? Task.Delay(300) : Task.CompletedTask;
+        await vmo.CloneAsync();
+        // A handle is confirmed beside it, with a deadline of its own.
+        var (size, clone) = setup.Cluster.AttemptsOf("call").Where(attempt => attempt.DeadlineMs <= 10_000).ToArray() is [var first, var second] ? (first, second) : throw new InvalidOperationException("not two calls");
+        Assert.InRange(size.DeadlineMs, 9_750, 10_000);
+        Assert.InRange(clone.DeadlineMs, 1, 9_750);
+    }
+
     [Fact]
     public async Task What_the_options_say_arrives_and_the_clone_shows_it()
     {

@@ -33,9 +33,10 @@ internal sealed class Cloner(CallLoop calls, Confirmations confirmations, VmoHan
         };
     }
 
-    /// <summary>The clones in order, all or none. One spec is for all of them, else there is one for each.</summary>
-    public async Task<IReadOnlyList<Vmo>> CloneAsync(CloneSpec[] specs, int count, CancellationToken cancellation)
+    /// <summary>The clones in order, all or none. One spec is for all of them, else there is one for each. Some of the deadline may be spent already.</summary>
+    public async Task<IReadOnlyList<Vmo>> CloneAsync(CloneSpec[] specs, int count, CancellationToken cancellation, TimeSpan spent = default)
     {
+        var left = deadline - spent > TimeSpan.FromMilliseconds(1) ? deadline - spent : TimeSpan.FromMilliseconds(1);
         if (count is < 1 or > Limits.CloneCountMax)
             throw new VmoException(VmoStatus.OutOfRange, $"{count} clones in one call, it must be 1 to {Limits.CloneCountMax}");
         foreach (var spec in specs)
@@ -47,7 +48,7 @@ internal sealed class Cloner(CallLoop calls, Confirmations confirmations, VmoHan
         // A single handle is confirmed like any other. For many that would be as many calls: whoever asks for them answers for them.
         var (seed, isConfirmed) = (HandleSecret.Create(), count > 1);
         var reply = await calls.RunAsync(
-            CallKind.Clone, parent.Koid, parent.Secret, caller, deadline, calls.Options.AttemptTimeout,
+            CallKind.Clone, parent.Koid, parent.Secret, caller, left, calls.Options.AttemptTimeout,
             (head, stop) => calls.Transport.CallAsync(parent.Koid, new CloneCall(head, specs, count, seed, isConfirmed), stop),
             static reply => reply.Outcome,
             cancellation).ConfigureAwait(false);
