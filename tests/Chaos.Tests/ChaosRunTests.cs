@@ -45,12 +45,12 @@ public class ChaosRunTests(ITestOutputHelper output)
         Assert.Equal(0, verdict.Unanswered);
     }
 
-    // Three silos that take 64 calls at once each, and 400 callers.
+    // Three silos that take 64 calls at once each, and 300 callers.
     [Fact]
     public async Task P11_Under_more_calls_than_the_silos_take_nothing_is_lost_either()
     {
         var verdict = await ChaosRun.RunAsync(
-            new() { Seed = 5, Length = TimeSpan.FromSeconds(20), Callers = 400, CallersPerClient = 25, Families = 100, SiloArguments = ["--calls", "64"], Schedule = [At(8, FaultKind.Delay, 1, 4)] }, output.WriteLine);
+            new() { Seed = 5, Length = TimeSpan.FromSeconds(15), Callers = 300, CallersPerClient = 25, Families = 100, SiloArguments = ["--calls", "64"], Schedule = [At(6, FaultKind.Delay, 1, 4)] }, output.WriteLine);
 
         output.WriteLine(verdict.ToString());
         Assert.True(verdict.IsFine, verdict.ToString());
