@@ -24,13 +24,11 @@ public sealed partial class TlsTests : IDisposable
         var (first, second) = (Issue("first"), Issue("second"));
         Use("first");
         await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", "127.0.0.1:0", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
-        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(30) });
-        var vmo = await client.CreateAsync(1 << 20);
-        var port = Port().Match(silo.ReadyLine).Groups[1].Value;
-        string Secret(string authority) => $"nbds://localhost:{port}/{vmo.Handle.Reveal()}?tls-certificates={authority}";
+        var disk = await DiskAsync(silo);
+        string Secret(string authority) => $"nbds://{disk}?tls-certificates={authority}";
 
         Assert.Contains("with TLS", await Peer.RunAsync("nbdinfo", [Secret(first)]), StringComparison.Ordinal);
-        Assert.Contains("TLS", await Peer.RunAsync("nbdinfo", [$"nbd://localhost:{port}/{vmo.Handle.Reveal()}"], code: 1), StringComparison.Ordinal);
+        Assert.Contains("TLS", await Peer.RunAsync("nbdinfo", [$"nbd://{disk}"], code: 1), StringComparison.Ordinal);
         await Peer.RunAsync("nbdinfo", [Secret(second)], code: 1);
         var (there, back) = (Path.Combine(_folder, "there"), Path.Combine(_folder, "back"));
         await File.WriteAllBytesAsync(there, RandomNumberGenerator.GetBytes(1 << 20));
@@ -65,10 +63,8 @@ public sealed partial class TlsTests : IDisposable
         File.CreateSymbolicLink(CertificateFile, Path.Combine(data, "server.pem"));
         File.CreateSymbolicLink(KeyFile, Path.Combine(data, "server.key"));
         await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", "127.0.0.1:0", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
-        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(30) });
-        var vmo = await client.CreateAsync(1 << 20);
-        var port = Port().Match(silo.ReadyLine).Groups[1].Value;
-        string Secret(string authority) => $"nbds://localhost:{port}/{vmo.Handle.Reveal()}?tls-certificates={authority}";
+        var disk = await DiskAsync(silo);
+        string Secret(string authority) => $"nbds://{disk}?tls-certificates={authority}";
 
         Assert.Contains("with TLS", await Peer.RunAsync("nbdinfo", [Secret(first)]), StringComparison.Ordinal);
         var next = data + "-next";
@@ -95,6 +91,13 @@ public sealed partial class TlsTests : IDisposable
             Assert.Equal(NbdOptionReply.TlsRequired, Assert.Single(await client.AskAsync(option)).Kind);
         await client.SendAsync([.. RawClient.Option(NbdOption.StartTls), .. RawClient.Option(NbdOption.List)]);
         Assert.True(await client.IsEndedAsync());
+    }
+
+    // Where a new VMO is a disk: host, port and name.
+    private static async Task<string> DiskAsync(SiloProcess silo)
+    {
+        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(30) });
+        return $"localhost:{Port().Match(silo.ReadyLine).Groups[1].Value}/{(await client.CreateAsync(1 << 20)).Handle.Reveal()}";
     }
 
     private async Task<string> RefusedAsync(string certificate)

@@ -158,10 +158,17 @@ internal sealed class Transmission : IAsyncDisposable
             return;
         }
 
+        _smallWrites.Add(new(request, await ReceiveAsync(length).ConfigureAwait(false)));
+    }
+
+    // A payload, or a piece of one, for which there is room; an end within it gives that back.
+    private async ValueTask<byte[]> ReceiveAsync(int length)
+    {
         var payload = ArrayPool<byte>.Shared.Rent(length);
         try
         {
             await _agreed.Input.FillAsync(payload.AsMemory(0, length), _reading.Token).ConfigureAwait(false);
+            return payload;
         }
         catch
         {
@@ -169,8 +176,6 @@ internal sealed class Transmission : IAsyncDisposable
             _room.Leave(length);
             throw;
         }
-
-        _smallWrites.Add(new(request, payload));
     }
 
     // Whoever waits for room does not outlast the connection.
@@ -372,20 +377,15 @@ internal sealed class Transmission : IAsyncDisposable
         {
             var (at, length) = (request.Offset + ((ulong)i * PieceBytes), (int)Math.Min(PieceBytes, request.Length - ((uint)i * PieceBytes)));
             await EnteredAsync(_room.EnterAsync(length)).ConfigureAwait(false);
-            var payload = ArrayPool<byte>.Shared.Rent(length);
             try
             {
-                await _agreed.Input.FillAsync(payload.AsMemory(0, length), _reading.Token).ConfigureAwait(false);
+                pieces[i] = WriteAsync(at, await ReceiveAsync(length).ConfigureAwait(false), length);
             }
             catch
             {
-                ArrayPool<byte>.Shared.Return(payload);
-                _room.Leave(length);
                 _room.Leave(0);
                 throw;
             }
-
-            pieces[i] = WriteAsync(at, payload, length);
         }
 
         _ = AnswerAsync(request, 0, Task.WhenAll(pieces));
