@@ -317,7 +317,7 @@ internal sealed class Transmission : IAsyncDisposable
 
     private void Show(NbdRequest request, ReadOnlyMemory<byte> payload, Action sent)
     {
-        var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.OffsetData, 8 + payload.Length, isLast: true, 8) : SimpleHead(request, NbdError.None);
+        var head = _agreed.IsStructured ? ReplyHead.Chunk(request, NbdChunk.OffsetData, 8 + payload.Length, isLast: true, 8) : ReplyHead.Simple(request, NbdError.None);
         if (_agreed.IsStructured)
             BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), request.Offset);
         _output.Send(new(head, payload, sent));
@@ -347,7 +347,7 @@ internal sealed class Transmission : IAsyncDisposable
                 return;
             }
 
-            var head = ChunkHead(request, NbdChunk.OffsetData, 8 + length, isLast, 8);
+            var head = ReplyHead.Chunk(request, NbdChunk.OffsetData, 8 + length, isLast, 8);
             BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), offset);
             var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _output.Send(new(head, payload.AsMemory(0, length), sent.SetResult));
@@ -426,7 +426,7 @@ internal sealed class Transmission : IAsyncDisposable
 
     private void Done(NbdRequest request, Action sent)
     {
-        var head = _agreed.IsStructured ? ChunkHead(request, NbdChunk.None, 0, isLast: true) : SimpleHead(request, NbdError.None);
+        var head = _agreed.IsStructured ? ReplyHead.Chunk(request, NbdChunk.None, 0, isLast: true) : ReplyHead.Simple(request, NbdError.None);
         _output.Send(new(head, default, sent));
         NbdTelemetry.Count(request.Command, NbdError.None);
     }
@@ -442,7 +442,7 @@ internal sealed class Transmission : IAsyncDisposable
             foreach (var context in _agreed.Contexts)
             {
                 var told = Told(context, extents, depths);
-                var head = ChunkHead(request, NbdChunk.BlockStatus, 4 + (8 * told.Count), isLast: --left == 0, 4 + (8 * told.Count));
+                var head = ReplyHead.Chunk(request, NbdChunk.BlockStatus, 4 + (8 * told.Count), isLast: --left == 0, 4 + (8 * told.Count));
                 BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), context.Id);
                 for (var i = 0; i < told.Count; i++)
                 {
@@ -500,36 +500,15 @@ internal sealed class Transmission : IAsyncDisposable
         NbdTelemetry.Count(request.Command, error);
         if (!_agreed.IsStructured)
         {
-            _output.Send(new(SimpleHead(request, error), default, sent));
+            _output.Send(new(ReplyHead.Simple(request, error), default, sent));
             return;
         }
 
         var text = Encoding.UTF8.GetBytes(why.Length <= 1000 ? why : why[..1000]);
-        var head = ChunkHead(request, NbdChunk.Error, 6 + text.Length, isLast: true, 6 + text.Length);
+        var head = ReplyHead.Chunk(request, NbdChunk.Error, 6 + text.Length, isLast: true, 6 + text.Length);
         BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), (uint)error);
         BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 4), (ushort)text.Length);
         text.CopyTo(head.AsSpan(NbdNumbers.ChunkBytes + 6));
         _output.Send(new(head, default, sent));
-    }
-
-    private static byte[] SimpleHead(NbdRequest request, NbdError error)
-    {
-        var head = new byte[NbdNumbers.SimpleReplyBytes];
-        BinaryPrimitives.WriteUInt32BigEndian(head, NbdNumbers.SimpleReplyMagic);
-        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(4), (uint)error);
-        BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(8), request.Cookie);
-        return head;
-    }
-
-    // With room behind it for so much of the chunk's content.
-    private static byte[] ChunkHead(NbdRequest request, NbdChunk type, int length, bool isLast, int room = 0)
-    {
-        var head = new byte[NbdNumbers.ChunkBytes + room];
-        BinaryPrimitives.WriteUInt32BigEndian(head, NbdNumbers.StructuredReplyMagic);
-        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(4), isLast ? NbdNumbers.ChunkDone : (ushort)0);
-        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(6), (ushort)type);
-        BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(8), request.Cookie);
-        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(16), (uint)length);
-        return head;
     }
 }
