@@ -8,7 +8,6 @@ namespace VmoCluster.Chaos.Load;
 internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyList<PlayedFamily> families, RevokedHandles revoked, Recorder recorder)
 {
     private const int FamilyMost = 10;
-    private const int RevokeTriesMost = 20;
 
     private readonly Random _random = new(seed);
 
@@ -16,7 +15,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
     public async Task RunAsync(long most, CancellationToken stop)
     {
         while (!stop.IsCancellationRequested && recorder.Count < most)
-            await CallAsync();
+            await CallAsync(stop);
     }
 
     /// <summary>Asks what a cell shows until it is answered. False: the handle is not known.</summary>
@@ -29,7 +28,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
         }
     }
 
-    private async Task CallAsync()
+    private async Task CallAsync(CancellationToken stop)
     {
         var family = families[_random.Next(families.Count)];
         var (vmo, cell) = (client.Open(family.Any(_random).Handle), _random.Next(Cells.Count));
@@ -57,7 +56,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
                 await LookAsync(vmo);
                 break;
             case < 96:
-                await RevokeAsync(client.Open(family.Root.Handle), cell);
+                await RevokeAsync(family, cell, stop);
                 break;
             case < 100 when revoked.Any(_random) is { } gone:
                 await UseAsync(client.Open(gone), cell);
@@ -121,9 +120,10 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
             recorder.Add(new SignalSeen(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), isSet));
     }
 
-    // A duplicate is made, used and revoked; from then on everybody tries to use it now and then.
-    private async Task RevokeAsync(Vmo root, int cell)
+    // A duplicate is made, used and revoked; from then on everybody tries to use it now and then. Of one that was not answered until all stop, nothing is known.
+    private async Task RevokeAsync(PlayedFamily family, int cell, CancellationToken stop)
     {
+        var root = client.Open(family.Root.Handle);
         Vmo? duplicate = null;
         var began = Stopwatch.GetTimestamp();
         var outcome = await OutcomeAsync(async () => duplicate = await root.DuplicateAsync(root.Rights ?? VmoRights.Read), isChange: true);
@@ -131,7 +131,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
             return;
         recorder.Add(new HandleBirth(RevokedHandles.NumberOf(root.Handle), RevokedHandles.NumberOf(duplicate.Handle), began, Stopwatch.GetTimestamp(), outcome));
         await UseAsync(client.Open(duplicate.Handle), cell);
-        for (var tries = 0; tries < RevokeTriesMost; tries++)
+        while (!stop.IsCancellationRequested)
         {
             began = Stopwatch.GetTimestamp();
             outcome = await OutcomeAsync(() => duplicate.RevokeAsync(), isChange: false);
@@ -142,6 +142,8 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
             revoked.Add(duplicate.Handle);
             return;
         }
+
+        family.AddPerhapsClosed(duplicate);
     }
 
     private async Task UseAsync(Vmo vmo, int cell)

@@ -40,6 +40,9 @@ internal sealed record ChaosOptions
     /// <summary>How late ZERO_CHILDREN may be: what a silo's death keeps waiting, and what its heir has to do first.</summary>
     public TimeSpan SignalLateBy { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>How long after the last fault it may take until all is answered and the store is in order by itself.</summary>
+    public TimeSpan HealedWithin { get; init; } = TimeSpan.FromSeconds(120);
+
     /// <summary>What the silos' Redis is made of.</summary>
     public RedisKind Redis { get; init; }
 

@@ -17,8 +17,9 @@ internal static partial class ChaosRun
 
     // Its log holds every write for whoever looks for what went wrong, unless the run is so long that reading it takes longer than the faults are away from each other.
     private static readonly TimeSpan ToldWhole = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan HealedWithin = TimeSpan.FromSeconds(120);
-    private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(120);
+
+    // A minute, in which a handle that nobody was told of stays, and then its collection.
+    private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(90);
 
     public static async Task<ChaosVerdict> RunAsync(ChaosOptions options, Action<string> log)
     {
@@ -64,12 +65,13 @@ internal static partial class ChaosRun
             using var end = new CancellationTokenSource();
             var supervising = driver.SuperviseAsync(end.Token);
             var longest = recorder.Longest;
-            var healed = Stopwatch.GetTimestamp();
-            var lost = await Task.WhenAll(callers.Select((caller, i) => ReadAllAsync(caller, [.. families.Where((_, at) => at % callers.Length == i)]))).WaitAsync(HealedWithin);
+            var (healed, healedBy) = (Stopwatch.GetTimestamp(), DateTimeOffset.UtcNow + options.HealedWithin);
+            log("the callers have ended; reading all cells");
+            var lost = await Task.WhenAll(callers.Select((caller, i) => ReadAllAsync(caller, [.. families.Where((_, at) => at % callers.Length == i)]))).WaitAsync(options.HealedWithin);
             log(string.Create(CultureInfo.InvariantCulture, $"all cells were read {Stopwatch.GetElapsedTime(healed).TotalSeconds:F1} s after the last fault; scrubbing"));
             var gone = options.MayLose ? [] : lost.SelectMany(some => some).Select(vmo => $"VMO {vmo.Koid} is gone, and nobody has closed it");
-            var damage = await ScrubAsync(lab.Cluster.Silos[0], options.MayLose, log);
-            var charges = await Charges.CheckAsync(lab.Store, clients[0], families, log);
+            var damage = await ScrubAsync(lab.Cluster.Silos[0], options.MayLose, healedBy, log);
+            var charges = await Charges.CheckAsync(lab.Store, clients[0], families, healedBy, log);
             // A close that was lost is nobody's to repeat.
             var left = options.MayLose ? [] : await CloseAllAsync(lab, clients[0], families);
             await end.CancelAsync();
@@ -171,10 +173,9 @@ internal static partial class ChaosRun
 
     // What the last faults left is put in order by itself, in the background: it is looked at until nothing is found.
     // Where Redis itself has lost calls, blobs may stay behind that nobody frees: they are told, and not judged.
-    private static async Task<IReadOnlyList<string>> ScrubAsync(SiloProcess silo, bool mayLose, Action<string> log)
+    private static async Task<IReadOnlyList<string>> ScrubAsync(SiloProcess silo, bool mayLose, DateTimeOffset until, Action<string> log)
     {
         await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(60), OperatorToken = silo.OperatorToken });
-        var began = Stopwatch.GetTimestamp();
         while (true)
         {
             var (found, left) = (new List<string>(), 0);
@@ -188,8 +189,9 @@ internal static partial class ChaosRun
 
             if (left > 0)
                 log($"{left} blobs that nobody frees");
-            if (found.Count == 0 || Stopwatch.GetElapsedTime(began) > HealedWithin)
+            if (found.Count == 0 || DateTimeOffset.UtcNow > until)
                 return found;
+            log($"{found.Count} findings, of which the first is: {found[0]}");
             await Task.Delay(TimeSpan.FromSeconds(2));
         }
     }

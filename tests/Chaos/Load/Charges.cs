@@ -9,12 +9,14 @@ namespace VmoCluster.Chaos.Load;
 /// <summary>P7, from outside: the bytes charged to all VMOs add up to the bytes that Redis stores for their layers. The scrub holds each layer's sums against its pages.</summary>
 internal static class Charges
 {
-    private static readonly TimeSpan EvenWithin = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan LookedAtLeast = TimeSpan.FromSeconds(20);
 
-    /// <summary>Looks until it is so, as what the last calls left is freed in the background. What is wrong, if it never is.</summary>
-    public static async Task<IReadOnlyList<string>> CheckAsync(IRedisStore redis, VmoClient client, IEnumerable<PlayedFamily> families, Action<string> log)
+    /// <summary>Looks until it is so, as what the last calls left is freed in the background. What is wrong, if it is not so in time.</summary>
+    public static async Task<IReadOnlyList<string>> CheckAsync(IRedisStore redis, VmoClient client, IEnumerable<PlayedFamily> families, DateTimeOffset until, Action<string> log)
     {
-        var until = DateTimeOffset.UtcNow + EvenWithin;
+        // Who came late through the scrub, looks for a while all the same.
+        if (DateTimeOffset.UtcNow + LookedAtLeast is var soonest && soonest > until)
+            until = soonest;
         while (true)
         {
             var (charged, stored) = (await ChargedAsync(client, families), 0ul);
