@@ -19,14 +19,17 @@ public sealed class KoidSource(IPageStore store) : IDisposable
         await _gate.WaitAsync(cancellation);
         try
         {
-            if (_next == _end || _takenAt != Volatile.Read(ref _forgotten))
+            while (true)
             {
-                _takenAt = Volatile.Read(ref _forgotten);
-                _next = (await store.AllocateKoidsAsync(Limits.KoidBlock, cancellation)).Value;
-                _end = _next + Limits.KoidBlock;
-            }
+                var forgotten = Volatile.Read(ref _forgotten);
+                if (_next != _end && _takenAt == forgotten)
+                    return new(_next++);
 
-            return new(_next++);
+                // Gone before the next is asked for: a store that does not answer leaves none, and not one that looks fresh.
+                _next = _end;
+                var first = (await store.AllocateKoidsAsync(Limits.KoidBlock, cancellation)).Value;
+                (_next, _end, _takenAt) = (first, first + Limits.KoidBlock, forgotten);
+            }
         }
         finally
         {

@@ -49,6 +49,33 @@ public class StoreHoldingsTests
         Assert.Equal(new Koid(1 + Limits.KoidBlock), await koids.TakeAsync(default));
     }
 
+    // The old block was taken for the new one, and its koids were another silo's by then: two VMOs were one.
+    [Fact]
+    public async Task The_rest_of_a_block_is_given_up_also_when_the_store_does_not_answer_for_the_next()
+    {
+        var store = AskedStore.Create(out var asked);
+        using var koids = new KoidSource(store);
+        Assert.Equal(new Koid(1), await koids.TakeAsync(default));
+        koids.Forget();
+        asked.Fails = true;
+        for (var i = 0; i < 2; i++)
+            await Assert.ThrowsAsync<StoreException>(async () => await koids.TakeAsync(default));
+        asked.Fails = false;
+        Assert.Equal(new Koid(1 + Limits.KoidBlock), await koids.TakeAsync(default));
+    }
+
+    [Fact]
+    public async Task A_block_that_was_on_its_way_when_it_was_forgotten_is_not_used()
+    {
+        var store = AskedStore.Create(out var asked);
+        using var koids = new KoidSource(store);
+        asked.Hold = new TaskCompletionSource();
+        var taking = koids.TakeAsync(default);
+        koids.Forget();
+        asked.Hold.SetResult();
+        Assert.Equal(new Koid(1 + Limits.KoidBlock), await taking);
+    }
+
     /// <summary>A store that has every layer, empty, and koids; it counts how often it is asked for layers.</summary>
     public class AskedStore : DispatchProxy
     {
@@ -60,6 +87,9 @@ public class StoreHoldingsTests
         /// <summary>What answers wait for.</summary>
         public TaskCompletionSource? Hold { get; set; }
 
+        /// <summary>Whether it gives out no koids.</summary>
+        public bool Fails { get; set; }
+
         internal static IPageStore Create(out AskedStore asked)
         {
             var store = Create<IPageStore, AskedStore>();
@@ -70,7 +100,7 @@ public class StoreHoldingsTests
         protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod?.Name switch
         {
             nameof(IPageStore.LoadLayerAsync) => new ValueTask<StoredHash?>(LayerAsync()),
-            nameof(IPageStore.AllocateKoidsAsync) => new ValueTask<Koid>(Allocate((int)args![0]!)),
+            nameof(IPageStore.AllocateKoidsAsync) => new ValueTask<Koid>(AllocateAsync((int)args![0]!)),
             _ => throw new NotSupportedException(targetMethod?.Name),
         };
 
@@ -82,10 +112,14 @@ public class StoreHoldingsTests
             return new StoredHash(default, 1, []);
         }
 
-        private Koid Allocate(int count)
+        private async Task<Koid> AllocateAsync(int count)
         {
+            if (Fails)
+                throw new StoreException(VmoStatus.Io, "The store did not answer.");
             var first = new Koid(_next);
             _next += (ulong)count;
+            if (Hold is not null)
+                await Hold.Task;
             return first;
         }
     }
