@@ -64,17 +64,17 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
         {
             if (holder == session.Id)
             {
-                await own.RecallAsync(vmo, areas);
-                return Outcome.Ok;
+                await own.RecallAsync(vmo, areas).WaitAsync(Direct, time);
+                if (session.Id == holder)
+                    return Outcome.Ok;
             }
-
-            if (_holders.TryGetValue(holder, out var reference))
+            else if (_holders.TryGetValue(holder, out var reference))
             {
-                await reference.RecallAsync(vmo, areas is null ? null : [.. areas.Select(area => area.Value)]).WaitAsync(Direct, time);
+                await reference.RecallAsync(vmo, holder, areas is null ? null : [.. areas.Select(area => area.Value)]).WaitAsync(Direct, time);
                 return Outcome.Ok;
             }
         }
-        catch (Exception) // It did not answer, whatever the reason: the letter decides.
+        catch (Exception) // It did not answer, or a commit of its own is inside a gate and nobody knows its outcome, or whatever: the letter decides.
         {
             _holders.TryRemove(holder, out _);
         }

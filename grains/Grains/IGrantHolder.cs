@@ -7,8 +7,9 @@ namespace VmoCluster.Grains;
 public interface IGrantHolder : IGrainObserver
 {
     /// <summary>
-    /// Takes back areas of a VMO (<see cref="Core.Live.GrantArea"/>), or all. Done when nothing is shown through them on that silo and no commit relies on them.
+    /// Takes back areas of a VMO (<see cref="Core.Live.GrantArea"/>), or all, that are held under a session. Done when nothing is shown through them on that silo
+    /// and no commit relies on them; refused when the silo's session is another: what the one before has sent may still be on its way.
     /// </summary>
     [Alias("Recall")]
-    Task RecallAsync(Koid vmo, ulong[]? areas);
+    Task RecallAsync(Koid vmo, ulong holder, ulong[]? areas);
 }

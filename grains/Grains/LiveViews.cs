@@ -23,7 +23,12 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
     private IGrantHolder? _self;
 
     /// <inheritdoc/>
-    public Task RecallAsync(Koid vmo, ulong[]? areas) => grants.RecallAsync(vmo, areas is null ? null : Array.ConvertAll(areas, area => new GrantArea(area)));
+    public async Task RecallAsync(Koid vmo, ulong holder, ulong[]? areas)
+    {
+        await grants.RecallAsync(vmo, areas is null ? null : Array.ConvertAll(areas, area => new GrantArea(area)));
+        if (session.Id != holder)
+            throw new InvalidOperationException("the silo's session is another");
+    }
 
     /// <summary>A view of an extent of a live parent, or why there is none at present.</summary>
     public async Task<(LiveView? View, Outcome Outcome)> LoadAsync(Koid parent, ulong extent)

@@ -158,6 +158,23 @@ public class HeldGrantsTests
         await recall.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
+    // Of a commit whose outcome nobody knows, when the VMO ends with its session, nobody leaves the gate: every later recall of the ancestor waited for it, for good.
+    [Fact]
+    public void A_recall_does_not_wait_for_those_who_entered_under_a_session_that_is_over()
+    {
+        var held = new HeldGrants(bytesMax: 1 << 20);
+        var grant = held.Accept(Naming(0), held.Mark(), isTold: false)!;
+        var walk = new LiveWalk(Parent, 0);
+        walk.Take([grant]);
+        var view = walk.Compose(Session)!;
+        held.Put(Parent, 0, view);
+        Assert.True(view.TryEnter());
+        held.Forget(Gone(9));
+        Assert.False(held.RecallAsync(Parent, null).IsCompleted);
+        held.Lose(Session);
+        Assert.True(held.RecallAsync(Parent, null).IsCompleted);
+    }
+
     [Fact]
     public void Nothing_is_kept_of_what_was_recalled()
     {

@@ -30,8 +30,8 @@ public sealed class HeldGrants : ILiveViews
     private long _forgotten;
     private long _count;
 
-    // Grants given up by this silo itself while somebody was inside their gates.
-    private readonly List<(Koid Vmo, Task Left)> _leaving = [];
+    // Grants given up by this silo itself while somebody was inside their gates. A commit whose outcome nobody knows is inside until its session is over.
+    private readonly List<(Koid Vmo, ulong Session, Task Left)> _leaving = [];
 
     // Blobs that have gone, each with the number of its forgetting, which rises; the last are told to whoever is asked. Older ones have at most _goneFloor.
     // A blob does not come back, unless the whole store goes back to an earlier state.
@@ -231,11 +231,12 @@ public sealed class HeldGrants : ILiveViews
         return Task.WhenAll(waits);
     }
 
-    /// <summary>A session is over: nothing is shown any more through what was held under it.</summary>
+    /// <summary>A session is over: nothing is shown any more through what was held under it, and a recall waits for nobody who entered under it: what he has sent is fenced.</summary>
     public void Lose(ulong session)
     {
         lock (_lock)
         {
+            _leaving.RemoveAll(leaving => leaving.Session == session);
             foreach (var grant in _grants.Values.Where(grant => grant.Session == session).ToArray())
                 _ = RemoveAsync(grant);
         }
@@ -302,7 +303,7 @@ public sealed class HeldGrants : ILiveViews
         var left = RemoveAsync(grant);
         _leaving.RemoveAll(leaving => leaving.Left.IsCompleted);
         if (!left.IsCompleted)
-            _leaving.Add((grant.Vmo, left));
+            _leaving.Add((grant.Vmo, grant.Session, left));
     }
 
     /// <summary>Gives up views and grants until at most so many bytes are held, or so many of each are left.</summary>

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using VmoCluster.Core.Family;
 using VmoCluster.Core.Live;
 
 namespace VmoCluster.Grains.Tests.Bounds;
@@ -36,8 +37,35 @@ public sealed class GrantHoldersTests
         Assert.Equal([2], store.Letters);
     }
 
-    private static GrantHolders New(out FakeSessionStore store) =>
-        new(new HeldGrants(1 << 20), new FakeSession(), FakeSessionStore.Create(out store), StoreHoldingsTests.AskedStore.Create(out _), new FakeTimeProvider());
+    // What it had sent under the session before may still be on its way: only when that is dead, and fenced, is it out of the way.
+    [Fact]
+    public async Task One_whose_session_is_another_says_no()
+    {
+        var session = new FakeSession();
+        var views = new LiveViews(new(1 << 20), session, null!, new FakeTimeProvider());
+        await views.RecallAsync(Vmo, session.Id, null);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => views.RecallAsync(Vmo, session.Id + 1, null));
+    }
+
+    // A commit of a VMO that has moved on, and whose outcome nobody knows, is inside a gate until the session is over: the silo writes to itself.
+    [Fact]
+    public async Task A_gate_of_its_own_that_nobody_leaves_holds_a_recall_up_no_longer_than_anothers()
+    {
+        var (held, time) = (new HeldGrants(1 << 20), new FakeTimeProvider());
+        var holders = New(out var store, held, time);
+        var walk = new LiveWalk(Vmo, 0);
+        walk.Take([held.Accept(
+            new() { Vmo = Vmo, Area = GrantArea.Of(0), Session = 1, Shown = FrozenExtent.Empty, Size = ulong.MaxValue, Parent = Koid.None, ParentOffset = 0 }, held.Mark(), isTold: false)!]);
+        Assert.True(walk.Compose(1)!.TryEnter());
+        var recall = holders.RecallAsync(Vmo, [1], null);
+        Assert.False(recall.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True((await recall).IsOk);
+        Assert.Equal([1], store.Letters);
+    }
+
+    private static GrantHolders New(out FakeSessionStore store, HeldGrants? held = null, FakeTimeProvider? time = null) =>
+        new(held ?? new(1 << 20), new FakeSession(), FakeSessionStore.Create(out store), StoreHoldingsTests.AskedStore.Create(out _), time ?? new());
 
     private sealed class Holder : IGrantHolder
     {
@@ -45,7 +73,7 @@ public sealed class GrantHoldersTests
 
         public bool IsBroken { get; init; }
 
-        public Task RecallAsync(Koid vmo, ulong[]? areas)
+        public Task RecallAsync(Koid vmo, ulong holder, ulong[]? areas)
         {
             Recalled++;
             return IsBroken ? throw new InvalidOperationException("not there") : Task.CompletedTask;
