@@ -110,7 +110,7 @@ internal sealed class VmoShell : IDisposable
     private void Step(VmoInput input)
     {
         EndWithSession();
-        if (_stopped.IsCancellationRequested && input is not (ReadInput or ReadPieceInput or WriteInput or WritePieceInput or CallInput))
+        if (_stopped.IsCancellationRequested && input is not (ReadInput or ReadPieceInput or WriteInput or WritePieceInput or CallInput or GrantInput or KinInput or PinInput))
             return;
         try
         {
@@ -246,8 +246,9 @@ internal sealed class VmoShell : IDisposable
                 ? new LeavesLoaded(load, [], new(VmoStatus.DataLoss, $"layer {load.Layer} is not in the store"))
                 : new LeavesLoaded(load, stored.Fields, Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new LeavesLoaded(load, [], outcome));
         }
     }
@@ -261,8 +262,9 @@ internal sealed class VmoShell : IDisposable
                 fields.AddRange(portion);
             Feed(new LeavesScanned(scan, fields, Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new LeavesScanned(scan, [], outcome));
         }
     }
@@ -273,8 +275,9 @@ internal sealed class VmoShell : IDisposable
         {
             Feed(new FieldsCounted(count, await _services.Store.CountFieldsAsync(count.Layer, _stopped), Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new FieldsCounted(count, 0, outcome));
         }
     }
@@ -288,8 +291,9 @@ internal sealed class VmoShell : IDisposable
             var found = await _services.Store.ReadBlobsAsync(load.Reads, _stopped);
             Feed(new BlobsLoaded(load, found, Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new BlobsLoaded(load, [], outcome));
         }
         finally
@@ -305,8 +309,9 @@ internal sealed class VmoShell : IDisposable
             var shown = await _services.Frozen.LoadAsync(load.Layer, load.Extent);
             Feed(new FrozenLoaded(load, shown, Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             if (outcome.Status == VmoStatus.DataIntegrity)
                 GrainLog.NotRead(_services.Logger, _machine.Koid.Value, exception.Message);
             Feed(new FrozenLoaded(load, null, outcome));
@@ -315,20 +320,43 @@ internal sealed class VmoShell : IDisposable
 
     private async Task LoadAsync(LoadLive load)
     {
-        var (view, outcome) = await _services.Live.LoadAsync(load.Parent, load.Extent);
-        Feed(new LiveLoaded(load, view, outcome));
+        try
+        {
+            var (view, outcome) = await _services.Live.LoadAsync(load.Parent, load.Extent);
+            Feed(new LiveLoaded(load, view, outcome));
+        }
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
+        {
+            Feed(new LiveLoaded(load, null, Explain(exception)));
+        }
     }
 
     private async Task GatherAsync(Gather gather)
     {
-        var walk = await _services.Live.GatherAsync(gather);
-        Feed(new Gathered(gather, walk.Levels, walk.Strays, walk.Failure));
+        try
+        {
+            var walk = await _services.Live.GatherAsync(gather);
+            Feed(new Gathered(gather, walk.Levels, walk.Strays, walk.Failure));
+        }
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
+        {
+            Feed(new Gathered(gather, [], [], Explain(exception)));
+        }
     }
 
     private async Task RecallAsync(Recall recall)
     {
         var started = Stopwatch.GetTimestamp();
-        var outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Areas);
+        Outcome outcome;
+        try
+        {
+            outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Areas);
+        }
+        catch (Exception exception) // Whatever it is, the change that waits for it is to try again.
+        {
+            outcome = Explain(exception);
+        }
+
         GrainTelemetry.Recalled(outcome, started);
         if (!outcome.IsOk)
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "taking back what other silos hold", outcome.Message ?? "");
@@ -345,7 +373,7 @@ internal sealed class VmoShell : IDisposable
                 await _services.Holders.FenceAsync(_machine.Koid, dead);
             Feed(new DeadFound(find, dead));
         }
-        catch (Exception exception) when (TryExplain(exception, out _))
+        catch (Exception) // Whatever it is, the machine waits for an answer.
         {
             Feed(new DeadFound(find, []));
         }
@@ -357,8 +385,9 @@ internal sealed class VmoShell : IDisposable
         {
             Feed(new FieldsLoaded(load, await _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped), Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new FieldsLoaded(load, null, outcome));
         }
     }
@@ -377,8 +406,9 @@ internal sealed class VmoShell : IDisposable
 
             Feed(new ChildrenCreated(create, Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "making children", exception.Message);
             Feed(new ChildrenCreated(create, outcome));
         }
@@ -429,7 +459,7 @@ internal sealed class VmoShell : IDisposable
             Feed(new LayerDropped(drop, await _services.Store.DropLayerAsync(
                 _machine.Koid, _machine.Owner, drop.Layer, drop.Holder, drop.Field, CancellationToken.None)));
         }
-        catch (Exception exception) when (TryExplain(exception, out _))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "dropping a frozen layer", exception.Message);
             Feed(new LayerDropped(drop, false));
@@ -508,8 +538,9 @@ internal sealed class VmoShell : IDisposable
             await _services.Sessions.NoteUnfinishedAsync(_machine.Owner.Session, _machine.Koid, _stopped);
             Feed(new UnfinishedNoted(Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new UnfinishedNoted(outcome));
         }
     }
@@ -517,6 +548,9 @@ internal sealed class VmoShell : IDisposable
     private async Task ClearAsync(Task before)
     {
         await before;
+        // Under a session that is over it was noted in a past that the store may have lost: whoever inherits it strikes it off.
+        if (_services.Session.LineageOf(_machine.Owner.Session) is null)
+            return;
         try
         {
             // Not cancelled by the end: the last thing a destroyed VMO asks for is to be struck off.
@@ -536,8 +570,9 @@ internal sealed class VmoShell : IDisposable
             GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(_machine.Fence, unlink.Layer, unlink.Blobs, _stopped));
             Feed(new BlobsUnlinked(unlink, Outcome.Ok));
         }
-        catch (Exception exception) when (TryExplain(exception, out var outcome))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            var outcome = Explain(exception);
             Feed(new BlobsUnlinked(unlink, outcome));
         }
     }
@@ -549,7 +584,7 @@ internal sealed class VmoShell : IDisposable
             Feed(new MarksRemoved(remove, await _services.Store.RemoveFieldsAsync(
                 _machine.Koid, _machine.Owner, CommitTarget.Layer, _machine.Layer, _machine.Fence.TopSeq, remove.Names, CancellationToken.None)));
         }
-        catch (Exception exception) when (TryExplain(exception, out _))
+        catch (Exception) // Whatever it is, the machine waits for an answer.
         {
             Feed(new MarksRemoved(remove, false));
         }
@@ -561,22 +596,27 @@ internal sealed class VmoShell : IDisposable
         {
             Feed(new Erased(await _services.Store.EraseAsync(_machine.Koid, _machine.Owner, erase.Layers, erase.Tombstone, CancellationToken.None)));
         }
-        catch (Exception exception) when (TryExplain(exception, out _))
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "erasing", exception.Message);
             Feed(new Erased(false));
         }
     }
 
-    private static bool TryExplain(Exception exception, out Outcome outcome)
+    private Outcome Explain(Exception exception)
     {
-        outcome = exception switch
+        switch (exception)
         {
-            StoreException store => new(store.Status, store.Message, store.Status == VmoStatus.Io ? 200 : 0),
-            OperationCanceledException => new(VmoStatus.Io, "the VMO is moving; try again", 20),
-            InvalidDataException damage => new(VmoStatus.DataIntegrity, damage.Message),
-            _ => default,
-        };
-        return !outcome.IsOk;
+            case StoreException store:
+                return new(store.Status, store.Message, store.Status == VmoStatus.Io ? 200 : 0);
+            case OperationCanceledException:
+                return new(VmoStatus.Io, "the VMO is moving; try again", 20);
+            case InvalidDataException damage:
+                return new(VmoStatus.DataIntegrity, damage.Message);
+            default:
+                GrainLog.Broken(_services.Logger, _machine.Koid.Value, exception);
+                GrainTelemetry.Broken();
+                return new(VmoStatus.Internal, $"what the VMO had asked for ended with {exception.GetType().Name}");
+        }
     }
 }

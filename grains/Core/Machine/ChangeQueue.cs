@@ -494,6 +494,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         if (_layerFlight is not null)
             state.Layer.NextBlob += (uint)_layerFlight.WrittenBlobs.Count();
         var back = changes.ToList();
+        var areSomeLost = false;
         LeaveGates();
         (_layerFlight, _recordFlight) = (null, null);
         for (var i = back.Count - 1; i >= 0; i--)
@@ -502,12 +503,17 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
             if (++change.Attempts > AttemptsMax)
             {
                 Settle(change, new(VmoStatus.Io, $"the store did not take the change in {AttemptsMax} attempts; nothing was changed", 500), null, isDurable: false);
+                areSomeLost = true;
                 continue;
             }
 
             _bytes += change.Bytes;
             _queue.AddFirst(change);
         }
+
+        // What they had asked back may be granted again.
+        if (areSomeLost)
+            BatchEnded();
     }
 
     // In the air: nobody knows yet whether the commit takes effect; its gates are left by whoever learns it.

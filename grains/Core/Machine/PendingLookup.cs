@@ -23,6 +23,8 @@ internal sealed class PendingLookup(MachineState state, Loads loads, OpRangeCall
 
     public void LoadFailed(Outcome outcome) => _failure = outcome;
 
+    public void End(Outcome outcome) => answer(new() { Outcome = outcome });
+
     public void Resume()
     {
         var outcome = _failure;

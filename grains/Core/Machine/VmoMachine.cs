@@ -16,6 +16,7 @@ public sealed class VmoMachine
 
     private readonly MachineState _state;
     private readonly Loads _loads;
+    private readonly HashSet<PendingLookup> _lookups = [];
     private readonly ReadDesk _reads;
     private readonly WaitDesk _waits;
     private readonly Staging _staging;
@@ -473,13 +474,25 @@ public sealed class VmoMachine
                 Enqueue(ticket, op, CommitTarget.Layer);
                 break;
             case VmoOp.Lookup or VmoOp.Prefetch:
-                new PendingLookup(_state, _loads, op, reply => Reply(ticket, reply)).Resume();
+                Look(ticket, op);
                 NoteHeard(op.Head);
                 break;
             default:
                 Reply(ticket, Queries.Unsupported(_state, op));
                 break;
         }
+    }
+
+    private void Look(Ticket ticket, OpRangeCall op)
+    {
+        PendingLookup? pending = null;
+        pending = new(_state, _loads, op, reply =>
+        {
+            _lookups.Remove(pending!);
+            Reply(ticket, reply);
+        });
+        _lookups.Add(pending);
+        pending.Resume();
     }
 
     private void Enqueue(Ticket ticket, VmoCall call, CommitTarget target)
@@ -589,6 +602,8 @@ public sealed class VmoMachine
         _waits.EndAll(outcome);
         _staging.EndAll(outcome);
         _reads.EndAll(outcome);
+        foreach (var lookup in _lookups.ToArray())
+            lookup.End(outcome);
     }
 
     private void Reply(Ticket ticket, object reply) => _state.Effects.Add(new Answer(ticket, reply, FromMemory: true));
