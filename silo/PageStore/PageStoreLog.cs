@@ -35,6 +35,9 @@ internal static partial class PageStoreLog
     [LoggerMessage(10, LogLevel.Warning, "Another primary answers, or the same restarted (replication id {Before}, now {Now}): what is held in memory may not be there")]
     public static partial void OtherHistory(ILogger log, string before, string now);
 
+    [LoggerMessage(12, LogLevel.Critical, "A look at the store met a failure it does not know; it is looked at again")]
+    public static partial void NotLooked(ILogger log, Exception failure);
+
     [LoggerMessage(11, LogLevel.Warning, "Durability {Durability}, but the primary has {Replicas} replicas: if one that has not acknowledged is promoted while the old primary lives, acknowledged writes are lost. {Wanted} closes that")]
     public static partial void FewAcknowledge(ILogger log, string durability, int replicas, string wanted);
 }

@@ -114,13 +114,17 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
     }
 
     /// <inheritdoc/>
-    public async ValueTask ClearUnfinishedAsync(ulong session, Koid vmo, CancellationToken cancellation) =>
+    public async ValueTask ClearUnfinishedAsync(ulong session, Koid vmo, CancellationToken cancellation)
+    {
+        // What is struck off on the word of a past that is lost would be nobody's work.
+        await watch.RequireOursAsync();
         await StoreCall.RunAsync(
             "session-clear",
             1,
             () => control.Database.SetRemoveAsync(keys.Unfinished(session), vmo.Value, CommandFlags.DemandMaster),
             time,
             cancellation);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<Koid>> ReadUnfinishedAsync(ulong session, CancellationToken cancellation)

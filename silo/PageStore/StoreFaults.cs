@@ -21,7 +21,7 @@ internal static class StoreFaults
 
     /// <summary>Whether this is trouble with the store, and not a bug of ours or a cancellation.</summary>
     public static bool IsStoreTrouble(Exception error) =>
-        error is RedisException or TimeoutException or ObjectDisposedException or IOException;
+        error is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or IOException;
 
     public static StoreException ToStoreException(Exception error, string operation) => error switch
     {

@@ -23,6 +23,13 @@ internal sealed record StoreHealth(int Primaries, double FullestRatio, int Repli
             answers.SelectMany(a => a.Histories).ToHashSet(StringComparer.Ordinal));
     }
 
+    /// <summary>How many nodes of a Redis Cluster serve slots, as all connected primaries say; null where they differ.</summary>
+    public static async Task<int?> OwnersOfSlotsAsync(StoreConnection control)
+    {
+        var told = await Task.WhenAll(control.Primaries.Select(node => node.ClusterNodesAsync()));
+        return told.Select(nodes => nodes?.Nodes.Count(node => !node.IsReplica && node.Slots.Count > 0)).Distinct().ToArray() is [var count] ? count : null;
+    }
+
     /// <summary>One section of INFO, by name.</summary>
     public static async Task<Dictionary<string, string>> SectionAsync(IServer node, string section)
     {

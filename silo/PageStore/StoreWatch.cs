@@ -143,7 +143,7 @@ internal sealed class StoreWatch : IAsyncDisposable
                     var (health, identity) = (StoreHealth.AskAsync(_control), IdentityAsync());
                     await Task.WhenAll(health, identity);
                     Apply(await health);
-                    if (Judge(await health, await identity))
+                    if (Judge(await health, await identity, await OwnersAsync(await health)))
                     {
                         _doubtsMet = doubts;
                         Change();
@@ -153,6 +153,11 @@ internal sealed class StoreWatch : IAsyncDisposable
                 {
                     if (IsReachable)
                         PageStoreLog.Unreachable(_log, StoreFaults.Kind(error));
+                    Move(_condition with { IsReachable = false });
+                }
+                catch (Exception failure) when (!_stop.IsCancellationRequested) // The edge of the loop: nobody would ever look again, and nothing of the store be used.
+                {
+                    PageStoreLog.NotLooked(_log, failure);
                     Move(_condition with { IsReachable = false });
                 }
 
@@ -179,7 +184,7 @@ internal sealed class StoreWatch : IAsyncDisposable
     }
 
     // False: there was nobody to be looked at.
-    private bool Judge(StoreHealth health, RedisValue[] found)
+    private bool Judge(StoreHealth health, RedisValue[] found, int? owners)
     {
         if (health.Primaries == 0)
         {
@@ -204,7 +209,7 @@ internal sealed class StoreWatch : IAsyncDisposable
 
         if (_condition.Refusal is not null)
             PageStoreLog.OursAgain(_log, _seen.Id);
-        if (HasOtherHistory(health.Histories))
+        if (IsNews(_histories, health.Histories, _control.IsCluster, owners))
         {
             PageStoreLog.OtherHistory(_log, string.Join(", ", _histories), string.Join(", ", health.Histories));
             _histories = health.Histories;
@@ -228,10 +233,21 @@ internal sealed class StoreWatch : IAsyncDisposable
                 $"store {id} is {behind.TotalSeconds:F0} s behind what this silo has seen of it, more than {StoreSighting.BehindMax.TotalSeconds:F0} s: an old copy of it answers");
     }
 
-    // Of one Redis any other set is another primary, also two that take themselves for one. Of a Redis Cluster a node that is not reached at the
-    // moment leaves the set and comes back; there only what was not in it is news.
-    private bool HasOtherHistory(IReadOnlySet<string> histories) =>
-        histories.Count > 0 && (_control.IsCluster ? !histories.IsSubsetOf(_histories) : !histories.SetEquals(_histories));
+    // Asked where it matters only: some that were primaries are not found as such.
+    private async Task<int?> OwnersAsync(StoreHealth health) =>
+        _control.IsCluster && health.Histories.Count > 0 && health.Histories.IsProperSubsetOf(_histories) ? await StoreHealth.OwnersOfSlotsAsync(_control) : null;
+
+    /// <summary>
+    /// Whether primaries' histories are others than before. Of one Redis any other set is another primary, also two that take themselves for one. Of a Redis Cluster a
+    /// node that is not reached at the moment leaves the set and comes back; there what was not in it is news, and that some have gone is so only when those that are
+    /// left serve all slots: a replaced primary that woke was then among them for a moment, and a silo that saw it would for good go by another lineage than one that did not.
+    /// </summary>
+    /// <param name="before">The histories at the last look.</param>
+    /// <param name="found">Those found now.</param>
+    /// <param name="isCluster">Whether it is a Redis Cluster.</param>
+    /// <param name="owners">How many nodes serve slots, as all primaries found say; null: they differ, or were not asked.</param>
+    internal static bool IsNews(IReadOnlySet<string> before, IReadOnlySet<string> found, bool isCluster, int? owners) => found.Count > 0
+        && (isCluster ? !found.IsSubsetOf(before) || (found.Count < before.Count && found.Count == owners) : !found.SetEquals(before));
 
     // The sign bit is nobody's.
     private static long LineageOf(IEnumerable<string> histories) =>
