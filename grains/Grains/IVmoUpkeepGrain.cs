@@ -8,10 +8,11 @@ public interface IVmoUpkeepGrain : IGrainWithIntegerKey
 {
     /// <summary>
     /// Opens the VMO, so that what time or an end left to do is done, and notes it as unfinished work of its present silo where some is left.
-    /// True: it is in hands, or there is nothing; the caller may strike it off its list.
+    /// True: it is in hands, or there is nothing; the caller may strike it off its list. False where the silos do not go by the same lineage of the store, too: it
+    /// may be in hands only in what the store has lost.
     /// </summary>
     [Alias("Wake")]
-    ValueTask<bool> WakeAsync();
+    ValueTask<bool> WakeAsync(long lineage);
 
     /// <summary>
     /// Another VMO of the family tells something. Ok when it is durable, or when the one told is gone and that is as good. ShouldWait where the silos do not go

@@ -228,9 +228,11 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     }
 
     /// <inheritdoc/>
-    public async ValueTask<bool> WakeAsync()
+    public async ValueTask<bool> WakeAsync(long lineage)
     {
         var outcome = await OpenAsync();
+        if (!GoesBy(lineage))
+            return false;
         if (!outcome.IsOk)
             return _isGone;
         _shell!.Tick();
@@ -392,6 +394,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             switch (acquired.Kind)
             {
                 case AcquireKind.Acquired:
+                    (_isGone, _tombstone) = (false, null);
                     return await LoadAsync(acquired, giveUps);
                 case AcquireKind.Wait:
                     return new(VmoStatus.ShouldWait, "the VMO is on its way from another silo", acquired.RetryAfterMs);

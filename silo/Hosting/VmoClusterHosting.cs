@@ -52,7 +52,7 @@ public static class VmoClusterHosting
         services.AddSingleton<WakeVmo>(provider =>
         {
             var grains = provider.GetRequiredService<IGrainFactory>();
-            return async (vmo, cancellation) => await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).WakeAsync().AsTask().WaitAsync(cancellation);
+            return async (vmo, lineage, cancellation) => await grains.GetGrain<IVmoUpkeepGrain>(Placement.VmoKey(vmo)).WakeAsync(lineage).AsTask().WaitAsync(cancellation);
         });
         services.Configure<HostOptions>(host => host.ShutdownTimeout = SiloSettings.ShutdownTimeout);
 

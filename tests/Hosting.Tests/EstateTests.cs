@@ -38,6 +38,26 @@ public sealed class EstateTests
         Assert.Equal([new(7), new(8)], await _store.ReadUnfinishedAsync(11, default));
     }
 
+    // Its grain may have been awake in a past that the store has lost: the work would be nobody's.
+    [Fact]
+    public async Task What_was_woken_in_another_history_of_the_store_is_not_struck_off()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        await LeaveAsync(session: 11, 7);
+        _wake = async _ =>
+        {
+            _store.Condition = new(null, 1);
+            await silo.RenewAsync();
+            await silo.RenewAsync();
+            return true;
+        };
+        await InheritAsync(Heir(silo), silo);
+        Assert.Equal([new(7)], await _store.ReadUnfinishedAsync(11, default));
+        _wake = null;
+        await InheritAsync(Heir(silo), silo);
+        Assert.Empty(await _store.ReadUnfinishedAsync(11, default));
+    }
+
     [Fact]
     public async Task What_does_not_answer_keeps_none_waiting()
     {
@@ -97,8 +117,9 @@ public sealed class EstateTests
         _store,
         silo.Session,
         silo.Ownership,
-        (vmo, _) =>
+        (vmo, lineage, _) =>
         {
+            Assert.Equal(silo.Session.LineageOf(silo.Session.Id), lineage);
             _woken.Add(vmo);
             return _wake?.Invoke(vmo) ?? Task.FromResult(_canWake(vmo));
         },

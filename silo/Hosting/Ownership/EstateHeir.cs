@@ -7,9 +7,9 @@ namespace VmoCluster.Hosting.Ownership;
 
 /// <summary>
 /// Wakes a VMO's grain, which takes up whatever its record says is unfinished. True: that is done, or noted under the session that owns the
-/// VMO now. False: the VMO could not be opened; try again.
+/// VMO now. False: the VMO could not be opened, or goes by another lineage of the store; try again.
 /// </summary>
-public delegate Task<bool> WakeVmo(Koid vmo, CancellationToken cancellation);
+public delegate Task<bool> WakeVmo(Koid vmo, long lineage, CancellationToken cancellation);
 
 /// <summary>
 /// Inherits unfinished work: VMOs that a dead session noted (dying, intents), and newborns that nobody has come for, are woken, and struck off the list when their grain
@@ -58,14 +58,14 @@ internal sealed partial class EstateHeir(
     internal async Task InheritAsync(CancellationToken cancellation)
     {
         var mine = session.Id;
-        if (!session.IsValid(mine))
+        if (session.LineageOf(mine) is not { } lineage)
         {
             return;
         }
 
         if (_round++ % OwnEvery == 0)
         {
-            await WakeAllAsync(mine, (await store.ReadUnfinishedAsync(mine, cancellation)).Where(vmo => !ownership.Knows(vmo)), isDead: false, cancellation);
+            await WakeAllAsync(mine, (await store.ReadUnfinishedAsync(mine, cancellation)).Where(vmo => !ownership.Knows(vmo)), isDead: false, lineage, cancellation);
         }
 
         var estates = await store.ReadEstatesAsync(cancellation);
@@ -76,11 +76,11 @@ internal sealed partial class EstateHeir(
 
         foreach (var dead in estates)
         {
-            await WakeAllAsync(dead, await store.ReadUnfinishedAsync(dead, cancellation), isDead: true, cancellation);
+            await WakeAllAsync(dead, await store.ReadUnfinishedAsync(dead, cancellation), isDead: true, lineage, cancellation);
         }
     }
 
-    private async Task WakeAllAsync(ulong estate, IEnumerable<Koid> vmos, bool isDead, CancellationToken cancellation)
+    private async Task WakeAllAsync(ulong estate, IEnumerable<Koid> vmos, bool isDead, long lineage, CancellationToken cancellation)
     {
         using var room = new SemaphoreSlim(WakesMost);
         var waking = new List<Task>();
@@ -102,7 +102,8 @@ internal sealed partial class EstateHeir(
         {
             try
             {
-                if (await WakeAsync(estate, vmo, cancellation) && isDead)
+                // Struck off in the store in which it was found, or not at all: with the silo's session go what it has read and been told.
+                if (await WakeAsync(estate, vmo, lineage, cancellation) && isDead && session.LineageOf(session.Id) == lineage)
                 {
                     await store.ClearUnfinishedAsync(estate, vmo, cancellation);
                 }
@@ -114,11 +115,11 @@ internal sealed partial class EstateHeir(
         }
     }
 
-    private async Task<bool> WakeAsync(ulong estate, Koid vmo, CancellationToken cancellation)
+    private async Task<bool> WakeAsync(ulong estate, Koid vmo, long lineage, CancellationToken cancellation)
     {
         try
         {
-            var isWoken = await wake(vmo, cancellation).WaitAsync(WakeWithin, time, cancellation);
+            var isWoken = await wake(vmo, lineage, cancellation).WaitAsync(WakeWithin, time, cancellation);
             HostingTelemetry.Inherited.Add(1, new KeyValuePair<string, object?>("vmo.outcome", isWoken ? "woken" : "failed"));
             return isWoken;
         }
