@@ -198,6 +198,9 @@ public sealed partial class SiloProcess : IAsyncDisposable
         if (first != _ready.Task)
         {
             var why = first == ended ? $"ended with {_process.ExitCode}" : $"is not ready after {_options.ReadyWithin.TotalSeconds} s";
+            // One that nobody reaches is none: whoever starts it again finds it ended.
+            if (!HasExited)
+                await KillAsync();
             throw new InvalidOperationException($"The node {why}. It logged:\n{Log}");
         }
 

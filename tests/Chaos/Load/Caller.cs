@@ -5,7 +5,7 @@ using VmoCluster.Client;
 namespace VmoCluster.Chaos.Load;
 
 /// <summary>One caller: a call at a time on some VMO of some family, by its own client, and a note of each.</summary>
-internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyList<PlayedFamily> families, RevokedHandles revoked, Recorder recorder)
+internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyList<PlayedFamily> families, RevokedHandles revoked, Recorder recorder)
 {
     private const int FamilyMost = 10;
 
@@ -31,7 +31,7 @@ internal sealed class Caller(int number, int seed, VmoClient client, IReadOnlyLi
     private async Task CallAsync(CancellationToken stop)
     {
         var family = families[_random.Next(families.Count)];
-        var (vmo, cell) = (client.Open(family.Any(_random).Handle), _random.Next(Cells.Count));
+        var (vmo, cell) = (client.Open(family.Any(_random).Handle), Cells.Any(_random));
         switch (_random.Next(100))
         {
             case < 41:

@@ -13,7 +13,7 @@ internal sealed record ChaosOptions
 
     public int Callers { get; init; } = 12;
 
-    /// <summary>Callers that share one client.</summary>
+    /// <summary>Callers that share one client; with more than one, their calls are joined.</summary>
     public int CallersPerClient { get; init; } = 1;
 
     /// <summary>What each silo is told besides.</summary>

@@ -18,6 +18,9 @@ internal static partial class ChaosRun
     // Its log holds every write for whoever looks for what went wrong, unless the run is so long that reading it takes longer than the faults are away from each other.
     private static readonly TimeSpan ToldWhole = TimeSpan.FromMinutes(10);
 
+    // The end of calls and faults under way, and the closing of all.
+    private static readonly TimeSpan MoreAtMost = TimeSpan.FromMinutes(5);
+
     // A minute, in which a handle that nobody was told of stays, and then its collection.
     private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(90);
 
@@ -35,19 +38,42 @@ internal static partial class ChaosRun
         var schedule = options.Schedule ?? FaultSchedule.Of(plan);
         log($"seed {options.Seed}, {options.Length.TotalMinutes:F1} minutes, {schedule.Count} faults of {string.Join(", ", kinds)}");
         var (recorder, clients) = (new Recorder(), new List<VmoClient>());
+        using var stop = new CancellationTokenSource();
+        using var end = new CancellationTokenSource();
+        var driver = new FaultDriver(lab, log);
+        var supervising = Task.CompletedTask;
         try
         {
+            return await PlayAsync().WaitAsync(options.Length + options.HealedWithin + MoreAtMost);
+        }
+        catch (Exception failure) // Whatever ends a run early, what there is of it tells why.
+        {
+            log($"what there is of it is in {await Evidence.KeepAsync(lab, failure.ToString(), recorder.Events)}");
+            throw;
+        }
+        finally
+        {
+            // Nobody starts a silo again that goes with its lab.
+            await stop.CancelAsync();
+            await end.CancelAsync();
+            await supervising.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var client in clients)
+                await client.DisposeAsync();
+        }
+
+        async Task<ChaosVerdict> PlayAsync()
+        {
+            var areJoined = options.CallersPerClient > 1;
             for (var i = 0; i < options.Callers; i += options.CallersPerClient)
-                clients.Add(VmoClient.Connect(new() { Endpoints = [.. Enumerable.Range(i, Silos).Select(n => lab.Cluster.Silos[n % Silos].Endpoint)], Deadline = options.Deadline, JoinCalls = false }));
+                clients.Add(VmoClient.Connect(new() { Endpoints = [.. Enumerable.Range(i, Silos).Select(n => lab.Cluster.Silos[n % Silos].Endpoint)], Deadline = options.Deadline, JoinCalls = areJoined }));
             var families = new List<PlayedFamily>();
             for (var i = 0; i < options.Families; i++)
                 families.Add(await CreateAsync(clients[i % clients.Count], recorder));
             var revoked = new RevokedHandles();
-            var callers = Enumerable.Range(0, options.Callers).Select(i => new Caller(i, options.Seed + i, clients[i / options.CallersPerClient], families, revoked, recorder)).ToArray();
+            var opened = clients.Select(client => new OpenVmos(client, areJoined)).ToList();
+            var callers = Enumerable.Range(0, options.Callers).Select(i => new Caller(i, options.Seed + i, opened[i / options.CallersPerClient], families, revoked, recorder)).ToArray();
             using var retries = new Retries();
-            using var stop = new CancellationTokenSource();
             var calling = Task.WhenAll(callers.Select(caller => caller.RunAsync(options.CallsMost, stop.Token)));
-            var driver = new FaultDriver(lab, log);
             var driving = driver.RunAsync(schedule, stop.Token);
             try
             {
@@ -62,8 +88,7 @@ internal static partial class ChaosRun
             var toldToWait = retries.ToldToWait;
             await driving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             IEnumerable<string> undone = (driving.Exception?.Flatten().InnerExceptions ?? []).Select(failure => $"a fault could not be done: {failure.Message}");
-            using var end = new CancellationTokenSource();
-            var supervising = driver.SuperviseAsync(end.Token);
+            supervising = driver.SuperviseAsync(end.Token);
             var longest = recorder.Longest;
             var (healed, healedBy) = (Stopwatch.GetTimestamp(), DateTimeOffset.UtcNow + options.HealedWithin);
             log("the callers have ended; reading all cells");
@@ -90,16 +115,6 @@ internal static partial class ChaosRun
             if (!verdict.IsFine)
                 log($"what there is of it is in {await Evidence.KeepAsync(lab, verdict.ToString(), recorder.Events)}");
             return verdict;
-        }
-        catch (Exception failure) // Whatever ends a run early, what there is of it tells why.
-        {
-            log($"what there is of it is in {await Evidence.KeepAsync(lab, failure.ToString(), recorder.Events)}");
-            throw;
-        }
-        finally
-        {
-            foreach (var client in clients)
-                await client.DisposeAsync();
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -104,7 +105,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         {
             await restart();
         }
-        catch (InvalidOperationException failure)
+        catch (Exception failure) when (failure is InvalidOperationException or TimeoutException or Win32Exception)
         {
             Note($"        {silo.Endpoint} did not start: {failure.Message.Split('\n')[0]}");
         }

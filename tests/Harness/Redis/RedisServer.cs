@@ -98,7 +98,7 @@ public sealed class RedisServer : IAsyncDisposable
     public async Task KillAsync()
     {
         _process!.Kill();
-        await _process.WaitForExitAsync();
+        await _process.WaitForExitAsync().WaitAsync(Patience);
     }
 
     /// <summary>SIGTERM, and waits for it to be gone.</summary>
