@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using VmoCluster.Client;
 using VmoCluster.Harness;
 using VmoCluster.NbdDoor.Wire;
@@ -83,6 +84,69 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
             await cluster.Cluster.Silos[dies].RestartAsync();
             await cluster.Cluster.WaitForMembersAsync(2);
         }
+    }
+
+    // Requests in flight when all ends at once are whole or not there; what was answered is there, with FUA and, as each write is durable before it is answered, without.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task P3_What_was_answered_is_there_after_Redis_and_all_silos_were_killed(bool isForced)
+    {
+        const ulong first = 1000;
+        var vmo = await cluster.Client.CreateAsync(Pages * Page);
+        var acknowledged = new ulong[Pages];
+        var sent = first;
+        using (var disk = await RawClient.OpenAsync(cluster.Socket(isForced ? 0 : 1), vmo.Handle.Reveal()))
+        {
+            // Its number is a request's cookie and the content of its page.
+            async Task SendAsync() => await disk.SendAsync(
+                RawClient.Request(NbdCommand.Write, sent % Pages * Page, Page, sent, isForced ? NbdCommandFlags.ForceUnitAccess : NbdCommandFlags.None), PageOf(sent++));
+            for (var i = 0; i < 16; i++)
+                await SendAsync();
+            for (var answers = 0; answers < 500; answers++)
+            {
+                var (error, cookie) = await disk.ReceiveSimpleAsync();
+                Assert.Equal(NbdError.None, error);
+                acknowledged[cookie % Pages] = cookie;
+                await SendAsync();
+            }
+
+            if (!isForced)
+            {
+                await disk.SendAsync(RawClient.Request(NbdCommand.Flush, 0, 0, 1));
+                for (ulong answered = 0; answered != 1;)
+                {
+                    (var error, answered) = await disk.ReceiveSimpleAsync();
+                    Assert.Equal(NbdError.None, error);
+                    if (answered >= first)
+                        acknowledged[answered % Pages] = answered;
+                }
+            }
+
+            await cluster.Cluster.Redis.KillAsync();
+            foreach (var silo in cluster.Cluster.Silos)
+                await silo.KillAsync();
+        }
+
+        await cluster.Cluster.Redis.RestartAsync();
+        await cluster.Cluster.RestoreAsync();
+        var shown = await ReadAsync(vmo, 0);
+        for (var page = 0; page < Pages; page++)
+        {
+            var bytes = shown.AsSpan(page * Page, Page);
+            var value = BinaryPrimitives.ReadUInt64BigEndian(bytes);
+            Assert.True(value >= acknowledged[page], $"page {page} shows {value}, and {acknowledged[page]} was answered");
+            Assert.True(value < sent && (value == 0 || value % Pages == (ulong)page), $"page {page} shows {value}, which was not written there");
+            Assert.True(bytes.SequenceEqual(value == 0 ? new byte[Page] : PageOf(value)), $"page {page} is torn");
+        }
+    }
+
+    private static byte[] PageOf(ulong number)
+    {
+        var page = new byte[Page];
+        for (var at = 0; at < Page; at += sizeof(ulong))
+            BinaryPrimitives.WriteUInt64BigEndian(page.AsSpan(at), number);
+        return page;
     }
 
     // A root of a pattern, and clones of clones, each of which has written a page of its own; its bytes.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using VmoCluster.Client;
 
 namespace VmoCluster.Nbd.Tests;
@@ -46,16 +47,27 @@ public sealed class FileSystemTests(DiskNode node) : IClassFixture<DiskNode>
         var (stored, image) = ((await vmo.GetInfoAsync()).CommittedBytes, 512UL << 20);
         Assert.True(stored < image / 4, $"{stored} bytes are stored of a disk whose free space was trimmed");
 
-        // Its fork has the tree, goes its own way, and leaves the disk as it was.
+        // Its fork has the tree, goes its own way, also where it is trimmed in hundreds of places, and leaves the disk as it was.
         var fork = await vmo.CloneAsync(VmoKind.Snapshot);
-        await OnAsync(fork, $"""
+        said = await OnAsync(fork, $"""
             {check} $device
             mount $device $at
             diff -r $tree $at/tree
-            rm -r $at/tree; echo fork > $at/fork
+            find $at/tree -type f | sort | awk 'NR % 2' > $at/gone; wc -l < $at/gone
+            xargs rm < $at/gone; echo fork > $at/fork; sync
+            fstrim -v $at
+            umount $at
+            {check} $device
+            mount $device $at
+            (cd $tree && find . -type f | sort) | awk 'NR % 2 == 0' | while read -r file; do cmp "$tree/$file" "$at/tree/$file"; done
+            test "$(find $at/tree -type f | wc -l)" = "$(find $tree -type f | awk 'NR % 2 == 0' | wc -l)"
+            rm -r $at/tree; sync; fstrim -v $at
             umount $at
             {check} $device
             """);
+        Assert.Contains("trimmed", said, StringComparison.Ordinal);
+        var places = int.Parse(said.Split('\n', StringSplitOptions.TrimEntries).First(line => line.All(char.IsAsciiDigit) && line.Length > 0), CultureInfo.InvariantCulture);
+        Assert.True(places > 200, $"{places} files were removed, too few to say anything");
         await OnAsync(vmo, """
             mount -o ro $device $at
             diff -r $tree $at/tree

@@ -53,6 +53,35 @@ public sealed class StrangeStoreTests : IAsyncLifetime
         Assert.Equal(2, silo.Log.Split("Nothing of the store is used").Length);
     }
 
+    // The address of a running silo's store is given to another one, or to a copy of long ago.
+    [Theory]
+    [InlineData("store", "answers at its address")]
+    [InlineData("beat", " s behind what this silo has seen of it, more than 60 s: an old copy of it answers")]
+    public async Task A_running_silo_uses_nothing_of_another_store_or_an_old_copy_that_came_to_its_address_and_goes_on_when_its_own_is_back(string field, string why)
+    {
+        await using var silo = await SiloProcess.StartAsync(new() { Redis = _redis.Configuration });
+        await using var client = Nodes.Connect(silo.Endpoint);
+        var vmo = (await client.CreateAsync(1 << 20)).WithDeadline(Deadline);
+        await vmo.WriteAsync(0, "kept"u8.ToArray());
+        var (own, strange) = (await CopyAsync(), await CopyAsync());
+        await SetAsync(strange, field, field == "store" ? new string('0', 32) : string.Create(CultureInfo.InvariantCulture, $"1 {DateTimeOffset.UtcNow.AddSeconds(-90).ToUnixTimeMilliseconds()}"));
+
+        await RestoreAsync(strange);
+        await Eventually.UntilAsync("the silo is not ready", async () => (await Nodes.GetAsync(silo, "/health/ready")) is { Code: 503 } page && page.Text.Contains(why, StringComparison.Ordinal));
+        var before = await WholeAsync();
+        await FailsInTimeAsync(() => vmo.ReadAsync(0, new byte[4]), why);
+        await FailsInTimeAsync(() => vmo.WriteAsync(0, "lost"u8.ToArray()), why);
+        await FailsInTimeAsync(() => vmo.CloneAsync(), why);
+        await FailsInTimeAsync(() => vmo.GetSizeAsync(), why);
+        Assert.Equal(before, await WholeAsync());
+
+        await RestoreAsync(own);
+        await Eventually.UntilAsync("the silo is ready", async () => (await Nodes.GetAsync(silo, "/health/ready")).Code == 200);
+        Assert.Equal("kept", await ReadAsync(vmo));
+        await vmo.WriteAsync(0, "more"u8.ToArray());
+        Assert.Equal("more", await ReadAsync(vmo));
+    }
+
     [Fact]
     public async Task A_Redis_that_comes_back_some_seconds_behind_is_taken_and_what_it_has_lost_is_counted_and_logged()
     {
@@ -159,7 +188,7 @@ public sealed class StrangeStoreTests : IAsyncLifetime
         await File.WriteAllTextAsync(file, seen.ToJsonString());
     }
 
-    private static async Task FailsInTimeAsync(Func<Task> call)
+    private static async Task FailsInTimeAsync(Func<Task> call, string why = "not the store the silo works on")
     {
         VmoException failure;
         var (began, tries) = (0L, 0);
@@ -171,7 +200,7 @@ public sealed class StrangeStoreTests : IAsyncLifetime
         }
         while (failure.Status == VmoStatus.TimedOut && ++tries < 3);
         Assert.True(failure.Status == VmoStatus.Io, $"{failure.Status}: {failure.Message}");
-        Assert.Contains("not the store the silo works on", failure.Message, StringComparison.Ordinal);
+        Assert.Contains(why, failure.Message, StringComparison.Ordinal);
         Assert.InRange(Stopwatch.GetElapsedTime(began), TimeSpan.Zero, Deadline + TimeSpan.FromSeconds(1));
     }
 
@@ -222,6 +251,18 @@ public sealed class StrangeStoreTests : IAsyncLifetime
 
         return copy;
     }
+
+    // What a copy says of its store is changed by one more command at the end of its log.
+    private static async Task SetAsync(string copy, string field, string value)
+    {
+        var log = Directory.GetFiles(copy, "*.incr.aof").Single();
+        string[] words = ["HSET", "vmo:{sessions}", field, value];
+        await File.AppendAllTextAsync(log, $"*{words.Length}\r\n{string.Concat(words.Select(word => $"${word.Length}\r\n{word}\r\n"))}");
+    }
+
+    // All keys, and all that is known of the sessions.
+    private async Task<string> WholeAsync() =>
+        string.Join('\n', await _redis.KeysAsync()) + await _redis.CommandAsync("HGETALL", "vmo:{sessions}");
 
     private async Task RestoreAsync(string copy)
     {
