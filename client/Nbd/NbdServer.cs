@@ -45,6 +45,9 @@ public sealed class NbdServer : IAsyncDisposable
     /// <param name="log">Told a sentence of each connection that did not end well.</param>
     public static NbdServer Listen(EndPoint where, VmoClient client, NbdOptions? options = null, Action<string>? log = null)
     {
+        options ??= new();
+        if (options is not { RequestsMax: >= 2, ConnectionsMax: >= 1, PayloadBytesMax: >= 1 })
+            throw new NbdSetupException($"{options.ConnectionsMax} connections, {options.RequestsMax} requests and {options.PayloadBytesMax} bytes at most; at least 1, 2 and 1 are needed");
         if (where is UnixDomainSocketEndPoint unix)
             UnixPath.Clear(unix);
         var listener = new Socket(where.AddressFamily, SocketType.Stream, where is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
@@ -52,7 +55,7 @@ public sealed class NbdServer : IAsyncDisposable
         {
             listener.Bind(where);
             listener.Listen(512);
-            return new(listener, client, options ?? new(), log ?? (_ => { }));
+            return new(listener, client, options, log ?? (_ => { }));
         }
         catch (SocketException failure)
         {

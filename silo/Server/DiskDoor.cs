@@ -64,6 +64,8 @@ internal sealed partial class DiskDoor : IAsyncDisposable
         {
             await _server.DisposeAsync();
         }
+
+        await _client.DisposeAsync();
     }
 
     [LoggerMessage(LogLevel.Information, "NBD: {What}")]

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Net;
+using System.Net.Sockets;
 using VmoCluster.Hosting.Settings;
 using VmoCluster.PageStore;
 using Xunit;
@@ -44,6 +45,25 @@ public sealed class SettingsTests
         Assert.Equal(Durability.Replicas(2), options.Durability);
         Assert.Equal(16L << 20, options.PageCacheBytes);
         Assert.Equal(new IPEndPoint(IPAddress.IPv6Loopback, 0), options.Listen);
+    }
+
+    [Fact]
+    public void Disks_are_served_on_a_port_on_a_socket_or_nowhere()
+    {
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 0), Read(["--nbd", "127.0.0.1:0"]).Nbd);
+        Assert.Equal(new UnixDomainSocketEndPoint("/run/vmo/nbd"), Read(["--nbd", "unix:/run/vmo/nbd"]).Nbd);
+        Assert.Null(Read([], ("Vmo__Nbd", "none")).Nbd);
+        var longest = "/" + new string('x', 106);
+        Assert.Equal(new UnixDomainSocketEndPoint(longest), Read(["--nbd", $"unix:{longest}"]).Nbd);
+        Assert.Contains("at most 107 bytes", Refused(["--nbd", $"unix:{longest}x"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Each_door_needs_a_port_of_its_own()
+    {
+        Assert.Contains("--listen and --http are both 127.0.0.1:7071", Refused(["--listen", "127.0.0.1:7071"]), StringComparison.Ordinal);
+        Assert.Contains("--http and --nbd are both 127.0.0.1:7071", Refused(["--nbd", "127.0.0.1:7071"]), StringComparison.Ordinal);
+        Assert.Equal(0, ((IPEndPoint)Read(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--nbd", "127.0.0.1:0"]).Nbd!).Port);
     }
 
     [Theory]
@@ -109,6 +129,14 @@ public sealed class SettingsTests
     [InlineData("--store-memory", "1MiB")]
     [InlineData("--durability", "replicas:0")]
     [InlineData("--durability", "always")]
+    [InlineData("--nbd", "10809")]
+    [InlineData("--nbd", "unix:")]
+    [InlineData("--nbd", "/run/vmo/nbd")]
+    [InlineData("--nbd", "0.0.0.0:10809")]
+    [InlineData("--nbd", "127.0.0.1:7070")]
+    [InlineData("--nbd-certificate", "/crt.pem")]
+    [InlineData("--nbd-patience", "0")]
+    [InlineData("--nbd-patience", "61")]
     [InlineData("--accept-store", "old")]
     [InlineData("--accept-store", "0123")]
     [InlineData("--log-level", "3")]

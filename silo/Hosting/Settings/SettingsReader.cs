@@ -217,9 +217,13 @@ public static class SettingsReader
             yield return "--nbd-certificate and --nbd-key belong together: give both or neither";
         }
 
-        if (options.Listen.Port != 0 && options.Listen.Equals(options.Http))
+        (string Name, EndPoint? At)[] doors = [("--listen", options.Listen), ("--http", options.Http), ("--nbd", options.Nbd)];
+        foreach (var (i, door) in doors.Index())
         {
-            yield return $"--listen and --http are both {options.Listen}: they need a port each";
+            if (door.At is IPEndPoint { Port: not 0 } && doors[..i].FirstOrDefault(other => door.At.Equals(other.At)) is { Name: { } other })
+            {
+                yield return $"{other} and {door.Name} are both {door.At}: they need a port each";
+            }
         }
     }
 

@@ -30,6 +30,7 @@ public sealed class RefusedStartTests
     [Theory]
     [InlineData("--listen")]
     [InlineData("--http")]
+    [InlineData("--nbd")]
     [InlineData("--silo-port")]
     [InlineData("--gateway-port")]
     public async Task A_taken_port_is_refused_by_its_name(string option)
