@@ -14,6 +14,9 @@ internal static partial class GrainLog
     [LoggerMessage(3, LogLevel.Critical, "VMO {Koid}: a belief of the core turned out false; its activation starts over from the store")]
     public static partial void Broken(ILogger logger, ulong koid, Exception exception);
 
+    [LoggerMessage(7, LogLevel.Critical, "VMO {Koid}: what it had asked for met a failure that nothing here explains")]
+    public static partial void NotExplained(ILogger logger, ulong koid, Exception exception);
+
     [LoggerMessage(4, LogLevel.Error, "VMO {Koid} is damaged in the store")]
     public static partial void Damaged(ILogger logger, ulong koid, Exception exception);
 

@@ -10,7 +10,11 @@ namespace VmoCluster.Grains;
 /// </summary>
 public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionStore sessions, IPageStore store, TimeProvider time)
 {
-    private static readonly TimeSpan Direct = TimeSpan.FromSeconds(1);
+    /// <summary>How long a silo is waited for that is asked at once.</summary>
+    public static readonly TimeSpan Direct = TimeSpan.FromSeconds(1);
+
+    // This one: a letter to itself that it cannot do costs it its session.
+    private static readonly TimeSpan Own = TimeSpan.FromMilliseconds(Limits.SessionLeaseMs);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
 
     // A letter is acknowledged, or its session dead, within lease and margin and a renewal; longer, and the store itself is in trouble.
@@ -64,7 +68,7 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
         {
             if (holder == session.Id)
             {
-                await own.RecallAsync(vmo, areas).WaitAsync(Direct, time);
+                await own.RecallAsync(vmo, areas).WaitAsync(Own, time);
                 if (session.Id == holder)
                     return Outcome.Ok;
             }

@@ -1,3 +1,5 @@
+using Orleans.Concurrency;
+
 namespace VmoCluster.Grains;
 
 /// <summary>
@@ -8,8 +10,8 @@ public interface IGrantHolder : IGrainObserver
 {
     /// <summary>
     /// Takes back areas of a VMO (<see cref="Core.Live.GrantArea"/>), or all, that are held under a session. Done when nothing is shown through them on that silo
-    /// and no commit relies on them; refused when the silo's session is another: what the one before has sent may still be on its way.
+    /// and no commit relies on them; one that takes long does not hold up others. Refused after a second, and when the silo's session is another: what the one before has sent may still be on its way.
     /// </summary>
-    [Alias("Recall")]
+    [Alias("Recall"), AlwaysInterleave]
     Task RecallAsync(Koid vmo, ulong holder, ulong[]? areas);
 }

@@ -25,7 +25,8 @@ public sealed class LiveViews(HeldGrants grants, ISiloSession session, IGrainFac
     /// <inheritdoc/>
     public async Task RecallAsync(Koid vmo, ulong holder, ulong[]? areas)
     {
-        await grants.RecallAsync(vmo, areas is null ? null : Array.ConvertAll(areas, area => new GrantArea(area)));
+        // Whoever waits at a gate that nobody leaves any more would wait for good.
+        await grants.RecallAsync(vmo, areas is null ? null : Array.ConvertAll(areas, area => new GrantArea(area))).WaitAsync(GrantHolders.Direct, time);
         if (session.Id != holder)
             throw new InvalidOperationException("the silo's session is another");
     }

@@ -387,6 +387,9 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             _ = LetGoAsync(stale, "the silo's session is not valid", release: false);
         }
 
+        // What was read earlier may have been read in a past that the store has lost.
+        (_isGone, _tombstone) = (false, null);
+
         try
         {
             var giveUps = Volatile.Read(ref _giveUps);
@@ -394,7 +397,6 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             switch (acquired.Kind)
             {
                 case AcquireKind.Acquired:
-                    (_isGone, _tombstone) = (false, null);
                     return await LoadAsync(acquired, giveUps);
                 case AcquireKind.Wait:
                     return new(VmoStatus.ShouldWait, "the VMO is on its way from another silo", acquired.RetryAfterMs);

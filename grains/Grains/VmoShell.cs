@@ -13,6 +13,9 @@ namespace VmoCluster.Grains;
 /// </summary>
 internal sealed class VmoShell : IDisposable
 {
+    // Between tries of what the store has not refused, but something else.
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(200);
+
     /// <summary>Children written with one wait.</summary>
     private const int ChildrenAtOnce = 1000;
 
@@ -352,9 +355,10 @@ internal sealed class VmoShell : IDisposable
         {
             outcome = await _services.Holders.RecallAsync(_machine.Koid, recall.Sessions, recall.Areas);
         }
-        catch (Exception exception) // Whatever it is, the change that waits for it is to try again.
+        catch (Exception exception) // Whatever it is, the change that waits for it tries again, and not in the same breath.
         {
             outcome = Explain(exception);
+            await Task.Delay(Rest, _services.Time);
         }
 
         GrainTelemetry.Recalled(outcome, started);
@@ -373,8 +377,9 @@ internal sealed class VmoShell : IDisposable
                 await _services.Holders.FenceAsync(_machine.Koid, dead);
             Feed(new DeadFound(find, dead));
         }
-        catch (Exception) // Whatever it is, the machine waits for an answer.
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            Explain(exception);
             Feed(new DeadFound(find, []));
         }
     }
@@ -497,7 +502,17 @@ internal sealed class VmoShell : IDisposable
 
         var started = Stopwatch.GetTimestamp();
         var activity = GrainTelemetry.StartCommit(commit, send.Waiting);
-        var outcome = await _services.Store.CommitAsync(commit);
+        CommitOutcome outcome;
+        try
+        {
+            outcome = await _services.Store.CommitAsync(commit);
+        }
+        catch (Exception exception) // Whatever it is, whether it has taken effect is found out by settling.
+        {
+            Explain(exception);
+            outcome = CommitOutcome.Unknown;
+        }
+
         GrainTelemetry.Committed(commit, outcome, started);
         activity?.SetTag("vmo.outcome", GrainTelemetry.NameOf(outcome)).Dispose();
         // What the machine begins now is for others.
@@ -527,7 +542,19 @@ internal sealed class VmoShell : IDisposable
             return;
         }
 
-        Feed(new SettleDone(await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, settle.Layer, settle.Seq)));
+        Settlement settlement;
+        try
+        {
+            settlement = await _services.Store.SettleAsync(_machine.Koid, _machine.Owner, settle.Target, settle.Layer, settle.Seq);
+        }
+        catch (Exception exception) // Whatever it is, it is settled again.
+        {
+            Explain(exception);
+            await Task.Delay(Rest, _services.Time);
+            settlement = new(CommitOutcome.Unknown);
+        }
+
+        Feed(new SettleDone(settlement));
     }
 
     private async Task NoteAsync(Task before)
@@ -549,14 +576,14 @@ internal sealed class VmoShell : IDisposable
     {
         await before;
         // Under a session that is over it was noted in a past that the store may have lost: whoever inherits it strikes it off.
-        if (_services.Session.LineageOf(_machine.Owner.Session) is null)
+        if (_services.Session.Id != _machine.Owner.Session)
             return;
         try
         {
             // Not cancelled by the end: the last thing a destroyed VMO asks for is to be struck off.
             await _services.Sessions.ClearUnfinishedAsync(_machine.Owner.Session, _machine.Koid, CancellationToken.None);
         }
-        catch (StoreException exception)
+        catch (Exception exception)
         {
             // It stays on the list; whoever walks the list finds nothing to do.
             GrainLog.WillRetry(_services.Logger, _machine.Koid.Value, "clearing unfinished work", exception.Message);
@@ -584,8 +611,9 @@ internal sealed class VmoShell : IDisposable
             Feed(new MarksRemoved(remove, await _services.Store.RemoveFieldsAsync(
                 _machine.Koid, _machine.Owner, CommitTarget.Layer, _machine.Layer, _machine.Fence.TopSeq, remove.Names, CancellationToken.None)));
         }
-        catch (Exception) // Whatever it is, the machine waits for an answer.
+        catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
+            Explain(exception);
             Feed(new MarksRemoved(remove, false));
         }
     }
@@ -614,7 +642,7 @@ internal sealed class VmoShell : IDisposable
             case InvalidDataException damage:
                 return new(VmoStatus.DataIntegrity, damage.Message);
             default:
-                GrainLog.Broken(_services.Logger, _machine.Koid.Value, exception);
+                GrainLog.NotExplained(_services.Logger, _machine.Koid.Value, exception);
                 GrainTelemetry.Broken();
                 return new(VmoStatus.Internal, $"what the VMO had asked for ended with {exception.GetType().Name}");
         }

@@ -23,11 +23,13 @@ internal sealed record StoreHealth(int Primaries, double FullestRatio, int Repli
             answers.SelectMany(a => a.Histories).ToHashSet(StringComparer.Ordinal));
     }
 
-    /// <summary>How many nodes of a Redis Cluster serve slots, as all connected primaries say; null where they differ.</summary>
-    public static async Task<int?> OwnersOfSlotsAsync(StoreConnection control)
+    /// <summary>Whether all nodes of a Redis Cluster that serve slots, as each connected primary says, are among these.</summary>
+    public static async Task<bool> IsWholeAsync(StoreConnection control)
     {
-        var told = await Task.WhenAll(control.Primaries.Select(node => node.ClusterNodesAsync()));
-        return told.Select(nodes => nodes?.Nodes.Count(node => !node.IsReplica && node.Slots.Count > 0)).Distinct().ToArray() is [var count] ? count : null;
+        var asked = control.Primaries.ToArray();
+        var told = await Task.WhenAll(asked.Select(node => node.ClusterNodesAsync()));
+        var reached = asked.Select(node => node.EndPoint).ToHashSet();
+        return told.All(nodes => nodes is not null && nodes.Nodes.Where(node => !node.IsReplica && node.Slots.Count > 0) is var owners && owners.Any() && owners.All(node => node.EndPoint is { } at && reached.Contains(at)));
     }
 
     /// <summary>One section of INFO, by name.</summary>

@@ -143,7 +143,7 @@ internal sealed class StoreWatch : IAsyncDisposable
                     var (health, identity) = (StoreHealth.AskAsync(_control), IdentityAsync());
                     await Task.WhenAll(health, identity);
                     Apply(await health);
-                    if (Judge(await health, await identity, await OwnersAsync(await health)))
+                    if (Judge(await health, await identity, await IsWholeAsync(await health)))
                     {
                         _doubtsMet = doubts;
                         Change();
@@ -157,7 +157,8 @@ internal sealed class StoreWatch : IAsyncDisposable
                 }
                 catch (Exception failure) when (!_stop.IsCancellationRequested) // The edge of the loop: nobody would ever look again, and nothing of the store be used.
                 {
-                    PageStoreLog.NotLooked(_log, failure);
+                    if (IsReachable)
+                        PageStoreLog.NotLooked(_log, failure);
                     Move(_condition with { IsReachable = false });
                 }
 
@@ -184,7 +185,7 @@ internal sealed class StoreWatch : IAsyncDisposable
     }
 
     // False: there was nobody to be looked at.
-    private bool Judge(StoreHealth health, RedisValue[] found, int? owners)
+    private bool Judge(StoreHealth health, RedisValue[] found, bool isWhole)
     {
         if (health.Primaries == 0)
         {
@@ -209,7 +210,7 @@ internal sealed class StoreWatch : IAsyncDisposable
 
         if (_condition.Refusal is not null)
             PageStoreLog.OursAgain(_log, _seen.Id);
-        if (IsNews(_histories, health.Histories, _control.IsCluster, owners))
+        if (IsNews(_histories, health.Histories, _control.IsCluster, isWhole))
         {
             PageStoreLog.OtherHistory(_log, string.Join(", ", _histories), string.Join(", ", health.Histories));
             _histories = health.Histories;
@@ -233,9 +234,20 @@ internal sealed class StoreWatch : IAsyncDisposable
                 $"store {id} is {behind.TotalSeconds:F0} s behind what this silo has seen of it, more than {StoreSighting.BehindMax.TotalSeconds:F0} s: an old copy of it answers");
     }
 
-    // Asked where it matters only: some that were primaries are not found as such.
-    private async Task<int?> OwnersAsync(StoreHealth health) =>
-        _control.IsCluster && health.Histories.Count > 0 && health.Histories.IsProperSubsetOf(_histories) ? await StoreHealth.OwnersOfSlotsAsync(_control) : null;
+    // Asked where it matters only: some that were primaries are not found as such. Who does not answer has decided nothing.
+    private async Task<bool> IsWholeAsync(StoreHealth health)
+    {
+        if (!_control.IsCluster || health.Histories.Count == 0 || !health.Histories.IsProperSubsetOf(_histories))
+            return false;
+        try
+        {
+            return await StoreHealth.IsWholeAsync(_control);
+        }
+        catch (Exception error) when (StoreFaults.IsStoreTrouble(error))
+        {
+            return false;
+        }
+    }
 
     /// <summary>
     /// Whether primaries' histories are others than before. Of one Redis any other set is another primary, also two that take themselves for one. Of a Redis Cluster a
@@ -245,9 +257,9 @@ internal sealed class StoreWatch : IAsyncDisposable
     /// <param name="before">The histories at the last look.</param>
     /// <param name="found">Those found now.</param>
     /// <param name="isCluster">Whether it is a Redis Cluster.</param>
-    /// <param name="owners">How many nodes serve slots, as all primaries found say; null: they differ, or were not asked.</param>
-    internal static bool IsNews(IReadOnlySet<string> before, IReadOnlySet<string> found, bool isCluster, int? owners) => found.Count > 0
-        && (isCluster ? !found.IsSubsetOf(before) || (found.Count < before.Count && found.Count == owners) : !found.SetEquals(before));
+    /// <param name="isWhole">Whether those found serve all slots of it.</param>
+    internal static bool IsNews(IReadOnlySet<string> before, IReadOnlySet<string> found, bool isCluster, bool isWhole) => found.Count > 0
+        && (isCluster ? !found.IsSubsetOf(before) || (found.Count < before.Count && isWhole) : !found.SetEquals(before));
 
     // The sign bit is nobody's.
     private static long LineageOf(IEnumerable<string> histories) =>

@@ -199,8 +199,8 @@ public sealed partial class SiloProcess : IAsyncDisposable
         {
             var why = first == ended ? $"ended with {_process.ExitCode}" : $"is not ready after {_options.ReadyWithin.TotalSeconds} s";
             // One that nobody reaches is none: whoever starts it again finds it ended.
-            if (!HasExited)
-                await KillAsync();
+            _process.Kill();
+            await ended.WaitAsync(StopWithin).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw new InvalidOperationException($"The node {why}. It logged:\n{Log}");
         }
 

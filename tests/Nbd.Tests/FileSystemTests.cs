@@ -67,6 +67,7 @@ public sealed class FileSystemTests(DiskNode node) : IClassFixture<DiskNode>
             """);
         Assert.Contains("trimmed", said, StringComparison.Ordinal);
         var places = int.Parse(said.Split('\n', StringSplitOptions.TrimEntries).First(line => line.All(char.IsAsciiDigit) && line.Length > 0), CultureInfo.InvariantCulture);
+        Assert.True((await fork.GetInfoAsync()).CommittedBytes < image / 8, $"{(await fork.GetInfoAsync()).CommittedBytes} bytes are stored of a fork whose files were all removed and trimmed");
         Assert.True(places > 200, $"{places} files were removed, too few to say anything");
         await OnAsync(vmo, """
             mount -o ro $device $at

@@ -232,6 +232,12 @@ internal sealed partial class SiloOwnership(
             var load = await pages.LoadRecordAsync(vmo, cancellation).ConfigureAwait(false);
             if (load.Existence != Existence.Exists || load.Hash is not { } hash)
             {
+                // What was read under a session that is over may have been read in a past that the store has lost.
+                if (!session.IsValid(mine))
+                {
+                    return Wait(NoSessionHintMs);
+                }
+
                 return new(load.Existence == Existence.Tombstone ? AcquireKind.Tombstone : AcquireKind.Nothing, Record: load.Hash);
             }
 

@@ -19,7 +19,10 @@ internal static partial class ChaosRun
     private static readonly TimeSpan ToldWhole = TimeSpan.FromMinutes(10);
 
     // The end of calls and faults under way, and the closing of all.
-    private static readonly TimeSpan MoreAtMost = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan MoreAtMost = TimeSpan.FromMinutes(4);
+
+    // What is under way when a run ends early.
+    private static readonly TimeSpan HealedAtMost = TimeSpan.FromMinutes(2);
 
     // A minute, in which a handle that nobody was told of stays, and then its collection.
     private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(90);
@@ -41,14 +44,22 @@ internal static partial class ChaosRun
         using var stop = new CancellationTokenSource();
         using var end = new CancellationTokenSource();
         var driver = new FaultDriver(lab, log);
-        var supervising = Task.CompletedTask;
+        var (driving, supervising) = (Task.CompletedTask, Task.CompletedTask);
         try
         {
             return await PlayAsync().WaitAsync(options.Length + options.HealedWithin + MoreAtMost);
         }
         catch (Exception failure) // Whatever ends a run early, what there is of it tells why.
         {
-            log($"what there is of it is in {await Evidence.KeepAsync(lab, failure.ToString(), recorder.Events)}");
+            try
+            {
+                log($"what there is of it is in {await Evidence.KeepAsync(lab, failure.ToString(), recorder.Events)}");
+            }
+            catch (IOException gone) // A file that Redis has renamed meanwhile: what ended the run is told all the same.
+            {
+                log($"what there is of it could not be kept: {gone.Message}");
+            }
+
             throw;
         }
         finally
@@ -56,6 +67,7 @@ internal static partial class ChaosRun
             // Nobody starts a silo again that goes with its lab.
             await stop.CancelAsync();
             await end.CancelAsync();
+            await driving.WaitAsync(HealedAtMost).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await supervising.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             foreach (var client in clients)
                 await client.DisposeAsync();
@@ -74,7 +86,7 @@ internal static partial class ChaosRun
             var callers = Enumerable.Range(0, options.Callers).Select(i => new Caller(i, options.Seed + i, opened[i / options.CallersPerClient], families, revoked, recorder)).ToArray();
             using var retries = new Retries();
             var calling = Task.WhenAll(callers.Select(caller => caller.RunAsync(options.CallsMost, stop.Token)));
-            var driving = driver.RunAsync(schedule, stop.Token);
+            driving = driver.RunAsync(schedule, stop.Token);
             try
             {
                 await Task.WhenAny(driving.ContinueWith(_ => Task.Delay(Left(options, schedule), stop.Token), TaskScheduler.Default).Unwrap(), calling);

@@ -42,26 +42,42 @@ public sealed class GrantHoldersTests
     public async Task One_whose_session_is_another_says_no()
     {
         var session = new FakeSession();
-        var views = new LiveViews(new(1 << 20), session, null!, new FakeTimeProvider());
+        var (held, time) = (new HeldGrants(1 << 20), new FakeTimeProvider());
+        var views = new LiveViews(held, session, null!, time);
         await views.RecallAsync(Vmo, session.Id, null);
         await Assert.ThrowsAsync<InvalidOperationException>(() => views.RecallAsync(Vmo, session.Id + 1, null));
+
+        // Nor does it wait for good at a gate that is never left.
+        Assert.True(ViewOf(held).TryEnter());
+        var waiting = views.RecallAsync(Vmo, session.Id, null);
+        Assert.False(waiting.IsCompleted);
+        held.Lose(1);
+        time.Advance(GrantHolders.Direct);
+        await Assert.ThrowsAsync<TimeoutException>(() => waiting);
+        await views.RecallAsync(Vmo, session.Id, null);
     }
 
     // A commit of a VMO that has moved on, and whose outcome nobody knows, is inside a gate until the session is over: the silo writes to itself.
     [Fact]
-    public async Task A_gate_of_its_own_that_nobody_leaves_holds_a_recall_up_no_longer_than_anothers()
+    public async Task A_gate_of_its_own_that_nobody_leaves_holds_a_recall_up_no_longer_than_a_lease()
     {
         var (held, time) = (new HeldGrants(1 << 20), new FakeTimeProvider());
         var holders = New(out var store, held, time);
+        Assert.True(ViewOf(held).TryEnter());
+        var recall = holders.RecallAsync(Vmo, [1], null);
+        time.Advance(TimeSpan.FromMilliseconds(Limits.SessionLeaseMs - 1));
+        Assert.False(recall.IsCompleted);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.True((await recall).IsOk);
+        Assert.Equal([1], store.Letters);
+    }
+
+    private static LiveView ViewOf(HeldGrants held)
+    {
         var walk = new LiveWalk(Vmo, 0);
         walk.Take([held.Accept(
             new() { Vmo = Vmo, Area = GrantArea.Of(0), Session = 1, Shown = FrozenExtent.Empty, Size = ulong.MaxValue, Parent = Koid.None, ParentOffset = 0 }, held.Mark(), isTold: false)!]);
-        Assert.True(walk.Compose(1)!.TryEnter());
-        var recall = holders.RecallAsync(Vmo, [1], null);
-        Assert.False(recall.IsCompleted);
-        time.Advance(TimeSpan.FromSeconds(1));
-        Assert.True((await recall).IsOk);
-        Assert.Equal([1], store.Letters);
+        return walk.Compose(1)!;
     }
 
     private static GrantHolders New(out FakeSessionStore store, HeldGrants? held = null, FakeTimeProvider? time = null) =>

@@ -105,7 +105,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         {
             await restart();
         }
-        catch (Exception failure) when (failure is InvalidOperationException or TimeoutException or Win32Exception)
+        catch (Exception failure) when (failure is InvalidOperationException or Win32Exception)
         {
             Note($"        {silo.Endpoint} did not start: {failure.Message.Split('\n')[0]}");
         }
