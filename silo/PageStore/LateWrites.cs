@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
@@ -21,6 +22,9 @@ internal sealed class LateWrites(StoreConnection commits, string ours, ILogger l
 
     private readonly Lock _lock = new();
     private readonly Dictionary<EndPoint, (Task Running, Task<Line>? Next)> _ends = [];
+
+    // The line below which all of ours have been ended; connections are counted up, so there are none below it any more.
+    private readonly ConcurrentDictionary<EndPoint, long> _ended = new();
     private volatile bool _isRefused;
 
     /// <summary>The name of this process's connections that commit.</summary>
@@ -46,6 +50,13 @@ internal sealed class LateWrites(StoreConnection commits, string ours, ILogger l
 
     /// <summary>The connection in use to the key's primary. The same before and after a command: it went down that one.</summary>
     public Task<Line> LineAsync(RedisKey key) => LineAsync(commits.PrimaryOf(key));
+
+    /// <summary>Ends this process's former connections everywhere. What was sent by those in use is done when this comes back.</summary>
+    public async Task EndFormerAsync()
+    {
+        foreach (var node in commits.Primaries)
+            await EndFormerAsync(node);
+    }
 
     /// <summary>Ends the connections of another process everywhere; of our own, none.</summary>
     public async Task EndAllOfAsync(string name)
@@ -75,8 +86,8 @@ internal sealed class LateWrites(StoreConnection commits, string ours, ILogger l
     {
         await Task.Yield();
         var line = await LineAsync(node);
-        if (!commits.IsGarnet)
-            await EndAsync(node, Ours, below: line.Number);
+        if (!commits.IsGarnet && _ended.GetValueOrDefault(node.EndPoint) != line.Number && await EndAsync(node, Ours, below: line.Number))
+            _ended[node.EndPoint] = line.Number;
         return line;
     }
 
@@ -84,7 +95,7 @@ internal sealed class LateWrites(StoreConnection commits, string ours, ILogger l
     private async Task<Line> LineAsync(IServer node) => new(node.EndPoint, commits.IsGarnet ? 0 : (long)await node.ExecuteAsync("CLIENT", "ID"));
 
     // A server counts its connections up: those before one have lower numbers.
-    private async Task EndAsync(IServer node, string name, long below)
+    private async Task<bool> EndAsync(IServer node, string name, long below)
     {
         try
         {
@@ -94,6 +105,8 @@ internal sealed class LateWrites(StoreConnection commits, string ours, ILogger l
                 await node.ExecuteAsync("CLIENT", "KILL", "ID", number);
                 PageStoreTelemetry.AddEndedConnection();
             }
+
+            return true;
         }
         catch (RedisServerException refusal)
         {
@@ -101,6 +114,7 @@ internal sealed class LateWrites(StoreConnection commits, string ours, ILogger l
             if (!_isRefused)
                 PageStoreLog.MayNotEndConnections(log, refusal.Message);
             _isRefused = true;
+            return false;
         }
     }
 

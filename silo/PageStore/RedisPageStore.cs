@@ -195,6 +195,15 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     }
 
     /// <inheritdoc/>
+    public async ValueTask FinishWritesAsync(Koid vmo, CancellationToken cancellation)
+    {
+        var record = keys.Record(vmo);
+        // Lost meanwhile, the connection may be one of which blobs are still to come.
+        if (!await RunAsync("finish-writes", 1, async () => await late.EndFormerAsync(record) is var line && await late.LineAsync(record) == line, cancellation))
+            throw new StoreException(VmoStatus.Io, "The connection to the store was lost while it was made sure that nothing sent by the ones before arrives any more.");
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation)
     {
         if (reads.Count == 0)

@@ -83,6 +83,9 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
     {
         var name = await StoreCall.RunAsync(
             "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, "c:" + Id(session), CommandFlags.DemandMaster), time, cancellation);
+        // A session of this process's own: its connections live on, and those before them may still carry what was sent under it.
+        if ((string?)name == late.Ours)
+            await StoreCall.RunAsync("session-end", 1, FormerEndedAsync, time, cancellation);
         if ((int)await EvaluateAsync("session-mark", scripts.MarkSession, [Id(session), counterSeen], cancellation) == 0)
             return false;
         // Before anybody here takes over what it owned, and unlinks what it had sent ahead. It is dead whether this succeeds or not.
@@ -155,6 +158,12 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
             "session-unfinished", 1, () => control.Database.KeyExistsAsync(keys.Unfinished(ISessionStore.Newborns), CommandFlags.DemandMaster), time, cancellation))
             estates.Add(ISessionStore.Newborns);
         return estates;
+    }
+
+    private async Task<bool> FormerEndedAsync()
+    {
+        await late.EndFormerAsync();
+        return true;
     }
 
     private async Task<bool> EndedAsync(string name)

@@ -84,6 +84,8 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
 
     public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq) => store.SettleAsync(vmo, owner, target, layer, seq);
 
+    public ValueTask FinishWritesAsync(Koid vmo, CancellationToken cancellation) => store.FinishWritesAsync(vmo, cancellation);
+
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => store.ReadBlobsAsync(reads, cancellation);
 
     public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) =>

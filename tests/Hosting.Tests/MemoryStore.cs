@@ -133,6 +133,8 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
             return new(true, found);
         });
 
+    public ValueTask FinishWritesAsync(Koid vmo, CancellationToken cancellation) => new(DoAsync("finish writes", () => true).AsTask());
+
     public ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation) =>
         new(DoAsync("release", () =>
         {

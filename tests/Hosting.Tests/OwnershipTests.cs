@@ -132,6 +132,41 @@ public sealed class OwnershipTests
         Assert.Equal(after.Owner, _store.Owners[Vmo]);
     }
 
+    // The one before may have ended with a commit on a connection that was lost: what comes late of it would stay for good.
+    [Fact]
+    public async Task A_VMO_is_taken_from_the_same_silo_when_nothing_that_was_sent_for_it_can_arrive_any_more()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        _store.Put(Vmo, default);
+        await silo.AcquireAsync(Vmo, new TestActivation());
+        Assert.False(_store.Calls.ContainsKey("finish writes"));
+        _store.Before = call => Assert.True(call != "take over" || _store.Calls.ContainsKey("finish writes"));
+        Assert.Equal(AcquireKind.Acquired, (await silo.AcquireAsync(Vmo, new TestActivation())).Kind);
+        Assert.Equal(1, _store.Calls["finish writes"]);
+    }
+
+    [Fact]
+    public async Task A_letter_is_done_when_nothing_that_was_sent_can_arrive_any_more_and_costs_no_session_where_that_is_not_known()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        _store.Put(Vmo, default);
+        var activation = new TestActivation();
+        await silo.AcquireAsync(Vmo, activation);
+        _store.Before = call => Assert.True(call != "finish writes" || activation.HasGivenUp);
+        await silo.Ownership.DoAsync(new(1, LetterKind.GiveUp, Vmo, ""));
+        Assert.Equal((1, 1), (activation.GiveUps, _store.Calls["finish writes"]));
+
+        // Whoever ended by itself, without settling, is no activation any more.
+        _store.Before = call =>
+        {
+            if (call == "finish writes")
+                throw new StoreException(VmoStatus.Io, "the connection was lost");
+        };
+        await silo.Ownership.LeaveAsync(Vmo, _store.Owners[Vmo], activation, release: false);
+        await silo.Ownership.DoAsync(new(2, LetterKind.GiveUp, Vmo, ""));
+        Assert.Equal(2, _store.Calls["finish writes"]);
+    }
+
     [Fact]
     public async Task An_activation_that_does_not_give_up_keeps_the_next_one_waiting()
     {

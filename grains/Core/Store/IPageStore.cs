@@ -58,6 +58,12 @@ public interface IPageStore
     ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq);
 
     /// <summary>
+    /// Comes back when nothing arrives any more of what this process sent for the VMO before, answered or not: it is done, or gone. So whoever takes the VMO over
+    /// from it may unlink what it could have written. Throws <see cref="StoreException"/> where that is not known.
+    /// </summary>
+    ValueTask FinishWritesAsync(Koid vmo, CancellationToken cancellation);
+
+    /// <summary>
     /// Reads bytes of blobs into their destinations, several in flight. False at an index: that blob is not there (or too short).
     /// </summary>
     ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation);

@@ -22,6 +22,8 @@ internal sealed partial class SiloOwnership(
     : IOwnership, ILetterDuty
 {
     /// <summary>How long an activation on this silo may take to give up. Longer, and the newcomer is told to come again.</summary>
+    // Within what a letter may take.
+    private static readonly TimeSpan FinishBound = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan HandOverBound = TimeSpan.FromSeconds(2);
 
     /// <summary>How long an acquisition may ask the store; well below the keeper's bound for letters.</summary>
@@ -147,15 +149,33 @@ internal sealed partial class SiloOwnership(
     public async Task DoAsync(Letter letter)
     {
         // Retire: maps of a layer that was merged away are found out by its missing blobs; there is nothing to do for it.
-        if (letter.Kind != LetterKind.GiveUp || !_table.TryGetValue(letter.Vmo, out var entry))
+        if (letter.Kind != LetterKind.GiveUp)
         {
             return;
         }
 
-        await entry.Decided.ConfigureAwait(false);
-        if (!entry.Owner.IsReleased)
+        if (_table.TryGetValue(letter.Vmo, out var entry))
         {
-            await entry.GiveUpAsync("another silo asked for the VMO").ConfigureAwait(false);
+            await entry.Decided.ConfigureAwait(false);
+            if (!entry.Owner.IsReleased)
+            {
+                await entry.GiveUpAsync("another silo asked for the VMO").ConfigureAwait(false);
+            }
+        }
+
+        await FinishWritesAsync(letter.Vmo).ConfigureAwait(false);
+    }
+
+    // Whoever takes it next unlinks what could have been written, once. Not at the price of the session: what comes after that costs some pages until a scrub.
+    private async Task FinishWritesAsync(Koid vmo)
+    {
+        try
+        {
+            await pages.FinishWritesAsync(vmo, CancellationToken.None).AsTask().WaitAsync(FinishBound, time).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            LogNotFinished(vmo, failure.Message);
         }
     }
 
@@ -249,6 +269,12 @@ internal sealed partial class SiloOwnership(
                 return Wait(LetterHintMs);
             }
 
+            // The activation before may have ended without settling what it had sent.
+            if (way == "own")
+            {
+                await pages.FinishWritesAsync(vmo, cancellation).ConfigureAwait(false);
+            }
+
             var next = Nonces.After(found, mine);
             if (!(await pages.TakeOverAsync(vmo, found, next, cancellation).ConfigureAwait(false)).Taken)
             {
@@ -326,6 +352,9 @@ internal sealed partial class SiloOwnership(
 
     [LoggerMessage(LogLevel.Debug, "VMO {Koid} could not be released. {Message}")]
     private partial void LogNotReleased(Koid koid, string message);
+
+    [LoggerMessage(LogLevel.Warning, "VMO {Koid} is given up, and whether all that was sent for it has arrived is not known. {Message}")]
+    private partial void LogNotFinished(Koid koid, string message);
 
     [LoggerMessage(LogLevel.Warning, "VMO {Koid}: the activation before this one, session {Session:x}, has not given it up. {Message}")]
     private partial void LogHandOverFailed(Koid koid, ulong session, string message);

@@ -58,6 +58,53 @@ public sealed class LateWriteTests : IAsyncLifetime
         Assert.False(isThere, "the connection was lost while its bytes were held");
     }
 
+    // A partition that heals within the lease, and an owner that has ended without settling: the next one on the same silo unlinks what could have been written, once.
+    [Fact]
+    public async Task What_a_lost_connection_carried_arrives_before_writes_are_finished_or_never()
+    {
+        await using var way = new TcpProxy(_server!.Port);
+        await using var store = await OpenThroughAsync(way);
+        Assert.Equal(CommitOutcome.Unknown, await CommitHeldAsync(store, way));
+
+        await TriedAsync(() => store.Pages.FinishWritesAsync(Vmo, CancellationToken.None).AsTask());
+        var isThere = await IsThereAsync(store);
+        await Eventually.UntilAsync("what was held passed on", () => way.StillHeld == 0);
+        Assert.Equal(isThere, await IsThereAsync(store));
+        Assert.False(isThere, "the connection was lost while its bytes were held");
+    }
+
+    // Its own connections live on, so none of them is ended as a dead silo's are.
+    [Fact]
+    public async Task What_a_silo_sent_under_a_session_that_it_buries_itself_arrives_before_that_is_dead_or_never()
+    {
+        await using var way = new TcpProxy(_server!.Port);
+        await using var heir = await StoreBackend.OpenAsync(new() { Configuration = _server.Configuration });
+        await using var store = await OpenThroughAsync(way);
+        await store.Sessions.OpenSessionAsync(7, "the one that loses its session", CancellationToken.None);
+        Assert.Equal(CommitOutcome.Unknown, await CommitHeldAsync(store, way));
+
+        await TriedAsync(async () => Assert.True(await store.Sessions.MarkDeadAsync(7, 1, CancellationToken.None)));
+        var isThere = await IsThereAsync(heir);
+        await Eventually.UntilAsync("what was held passed on", () => way.StillHeld == 0);
+        Assert.Equal(isThere, await IsThereAsync(heir));
+        Assert.False(isThere, "the connection was lost while its bytes were held");
+    }
+
+    // As its caller does, until the store is connected again.
+    private static async Task TriedAsync(Func<Task> call) =>
+        await Eventually.UntilAsync("the store has answered", async () =>
+        {
+            try
+            {
+                await call();
+                return true;
+            }
+            catch (StoreException)
+            {
+                return false;
+            }
+        });
+
     [Fact]
     public async Task A_user_that_may_not_end_connections_settles_all_the_same()
     {
