@@ -70,6 +70,8 @@ public sealed class StrangeStoreTests : IAsyncLifetime
 
         await RestoreAsync(strange);
         await Eventually.UntilAsync("the silo is not ready", async () => (await Nodes.GetAsync(silo, "/health/ready")) is { Code: 503 } page && page.Text.Contains(why, StringComparison.Ordinal));
+        // Its lease ends in the turn after the look that has found it.
+        await Eventually.UntilAsync("a read is refused", async () => await FailureAsync(vmo.ReadAsync(0, new byte[4])) is not null);
         var before = await WholeAsync();
         await FailsInTimeAsync(() => vmo.ReadAsync(0, new byte[4]), why);
         await FailsInTimeAsync(() => vmo.WriteAsync(0, "lost"u8.ToArray()), why);
