@@ -59,7 +59,7 @@ public sealed class GrantHolders(HeldGrants own, ISiloSession session, ISessionS
         }
 
         foreach (var some in walk.Owned.Chunk(LoadsAtOnce))
-            await Task.WhenAll(some.Select(owned => store.ReleaseAsync(owned.Vmo, owned.Owner, CancellationToken.None).AsTask()));
+            await Task.WhenAll(some.Select(owned => store.ReleaseAsync(owned.Vmo, owned.Owner, leftBy: owned.Owner.Nonce, CancellationToken.None).AsTask()));
     }
 
     private async Task<Outcome> RecallAsync(Koid vmo, ulong holder, IReadOnlyCollection<GrantArea>? areas)

@@ -333,7 +333,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             return new(VmoStatus.ShouldWait, "the silo has no session at present", 200);
         if (_services.Session.LineageOf(owner.Session) != create.Lineage)
         {
-            await _services.Ownership.LeaveAsync(Koid, owner, this, release: false);
+            await _services.Ownership.LeaveAsync(Koid, owner, this, leftBy: null);
             return new(VmoStatus.ShouldWait, "the silos have not yet seen the same primary of the store", 100);
         }
 
@@ -348,11 +348,11 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         }
         catch (Exception exception) when (exception is StoreException or OperationCanceledException)
         {
-            await _services.Ownership.LeaveAsync(Koid, owner, this, release: false);
+            await _services.Ownership.LeaveAsync(Koid, owner, this, leftBy: null);
             return new((exception as StoreException)?.Status ?? VmoStatus.Io, exception.Message, 200);
         }
 
-        await _services.Ownership.LeaveAsync(Koid, owner, this, release: false);
+        await _services.Ownership.LeaveAsync(Koid, owner, this, leftBy: null);
         var opened = await OpenAsync();
         return _isGone ? Outcome.Ok : opened;
     }
@@ -434,7 +434,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             var layer = await HeadAsync(top);
             while (VmoMachine.NextOf(top, layer) is { } next)
                 (top, layer) = (next, await HeadAsync(next));
-            var machine = VmoMachine.Acquired(record, top, layer, acquired.Owner, acquired.Previous, _services.Memory);
+            var machine = VmoMachine.Acquired(record, top, layer, acquired.Owner, _services.Memory);
             if (machine.NeedsNote)
             {
                 await _services.Sessions.NoteUnfinishedAsync(acquired.Owner.Session, Koid, CancellationToken.None);
@@ -447,13 +447,13 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         }
         catch (StoreException exception)
         {
-            await _services.Ownership.LeaveAsync(Koid, acquired.Owner, this, release: true);
+            await _services.Ownership.LeaveAsync(Koid, acquired.Owner, this, LeftBefore(acquired));
             return new(exception.Status, exception.Message, 200);
         }
         catch (InvalidDataException exception)
         {
             GrainLog.Damaged(_services.Logger, Koid.Value, exception);
-            await _services.Ownership.LeaveAsync(Koid, acquired.Owner, this, release: true);
+            await _services.Ownership.LeaveAsync(Koid, acquired.Owner, this, LeftBefore(acquired));
             return new(VmoStatus.DataLoss, $"VMO {Koid} is damaged in the store: {exception.Message}");
         }
     }
@@ -492,12 +492,18 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         _ = LetGoAsync(shell, reason, release);
     }
 
+    // An owner that has loaded nothing has written nothing: what may be left is of those before.
+    private static uint LeftBefore(Acquisition acquired) => acquired.Record!.Formers is [.., var last] ? last : 0;
+
     private async Task LetGoAsync(VmoShell shell, string reason, bool release)
     {
+        // Blobs still on their way might arrive after the next owner has looked for them: that one asks by letter, which is answered when they have.
+        var machine = shell.Machine;
+        uint? leftBy = !release || machine.IsInTheAir ? null : machine.KnowsGarbage ? machine.Owner.Nonce : 0;
         shell.End(new(VmoStatus.Io, $"the VMO is moving ({reason}); try again", 20));
         _services.Telemetry.Activated(-1);
         GrainLog.LetGo(_services.Logger, Koid.Value, reason);
-        await _services.Ownership.LeaveAsync(Koid, shell.Machine.Owner, this, release);
+        await _services.Ownership.LeaveAsync(Koid, machine.Owner, this, leftBy);
         shell.Dispose();
     }
 

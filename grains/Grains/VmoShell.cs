@@ -594,7 +594,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(_machine.Fence, unlink.Layer, unlink.Blobs, _stopped));
+            GrainTelemetry.Unlinked(await _services.Store.UnlinkBlobsAsync(_machine.Fence, unlink.Layer, unlink.Blobs, unlink.AreFormersDone, _stopped));
             Feed(new BlobsUnlinked(unlink, Outcome.Ok));
         }
         catch (Exception exception) // Whatever it is, the machine waits for an answer.

@@ -129,18 +129,18 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     }
 
     /// <inheritdoc/>
-    public async ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation)
+    public async ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, uint leftBy, CancellationToken cancellation)
     {
         var answer = (RedisResult[])(await EvaluateAsync(
-            "take-over", scripts.TakeOver, [keys.Record(vmo)], [expected.ToString(), next.ToString()], watch.ReplicasOfStructure, cancellation))!;
+            "take-over", scripts.TakeOver, [keys.Record(vmo)], [expected.ToString(), next.ToString(), FormersField.Of(leftBy)], watch.ReplicasOfStructure, cancellation))!;
         var found = (string)answer[1]!;
         return new((int)answer[0] == 1, found.Length == 0 ? default : Owner.Parse(found));
     }
 
     /// <inheritdoc/>
-    public async ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation) =>
+    public async ValueTask ReleaseAsync(Koid vmo, Owner owner, uint leftBy, CancellationToken cancellation) =>
         await EvaluateAsync(
-            "release", scripts.Release, [keys.Record(vmo)], [owner.ToString(), owner.Released().ToString()], watch.ReplicasOfStructure, cancellation);
+            "release", scripts.Release, [keys.Record(vmo)], [owner.ToString(), owner.Released(leftBy).ToString(), leftBy == 0], watch.ReplicasOfStructure, cancellation);
 
     /// <inheritdoc/>
     public async ValueTask<CommitOutcome> CommitAsync(StoreCommit commit)
@@ -215,15 +215,16 @@ internal sealed class RedisPageStore(StoreConnections connections, LateWrites la
     }
 
     /// <inheritdoc/>
-    public async ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
+    public async ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, bool areFormersDone, CancellationToken cancellation)
     {
         StoredFields.RequireHome(fence.Vmo, layer);
-        var unlinked = 0L;
+        var (unlinked, left) = (0L, blobs.Count(blob => !blob.IsZero));
         foreach (var batch in blobs.Where(blob => !blob.IsZero).Chunk(UnlinkBatch))
         {
+            left -= batch.Length;
             RedisKey[] names = [keys.Record(fence.Vmo), keys.Layer(fence.Top), .. batch.Select(blob => keys.Blob(layer, blob))];
             var count = (long)await EvaluateAsync(
-                "unlink", scripts.Unlink, names, [fence.Owner.ToString(), fence.RecordSeq, fence.TopSeq], replicas: 0, cancellation);
+                "unlink", scripts.Unlink, names, [fence.Owner.ToString(), fence.RecordSeq, fence.TopSeq, areFormersDone && left == 0], replicas: 0, cancellation);
             if (count < 0)
                 throw new StoreException(VmoStatus.Io, $"The store does not have what this owner of VMO {fence.Vmo} has seen of it; nothing is unlinked.");
             unlinked += count;

@@ -4,7 +4,7 @@ using VmoCluster.Core.Store;
 
 namespace VmoCluster.PageStore;
 
-/// <summary>Fields of records and layers, between the core's form and Redis'. <c>owner</c>, <c>seq</c> and <c>layout</c> are the store's own.</summary>
+/// <summary>Fields of records and layers, between the core's form and Redis'. <c>owner</c>, <c>formers</c>, <c>seq</c> and <c>layout</c> are the store's own.</summary>
 internal static class StoredFields
 {
     /// <summary>What a script can take: Lua's unpack takes fewer than 8,000 values; a commit's fields and blobs are limited well below (Limits.CommitLeavesMax).</summary>
@@ -23,11 +23,13 @@ internal static class StoredFields
     public static StoredHash ToHash(HashEntry[] entries, string whose)
     {
         var fields = new List<StoreField>(entries.Length);
-        RedisValue owner = default, seq = default, layout = default;
+        RedisValue owner = default, seq = default, layout = default, formers = default;
         foreach (var entry in entries)
         {
             if (entry.Name == "owner")
                 owner = entry.Value;
+            else if (entry.Name == FormersField.Name)
+                formers = entry.Value;
             else if (entry.Name == "seq")
                 seq = entry.Value;
             else if (entry.Name == "layout")
@@ -39,7 +41,7 @@ internal static class StoredFields
         RequireLayout(layout, whose);
         if (owner.IsNull || !ulong.TryParse((string?)seq, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
             throw new StoreException(VmoStatus.DataIntegrity, $"The record {whose} has no owner or no seq.");
-        return new(Owner.Parse((string)owner!), number, fields);
+        return new(Owner.Parse((string)owner!), number, fields) { Formers = FormersField.Parse((string?)formers, whose) };
     }
 
     public static void RequireLayout(RedisValue layout, string whose)
@@ -58,12 +60,12 @@ internal static class StoredFields
     }
 
     public static bool IsOurs(ReadOnlySpan<byte> name) =>
-        name.SequenceEqual("owner"u8) || name.SequenceEqual("seq"u8) || name.SequenceEqual("layout"u8);
+        name.SequenceEqual("owner"u8) || name.SequenceEqual("formers"u8) || name.SequenceEqual("seq"u8) || name.SequenceEqual("layout"u8);
 
     public static void RequireNotOurs(ReadOnlySpan<byte> name)
     {
         if (IsOurs(name))
-            throw new ArgumentException("The fields owner, seq and layout are the store's own.", nameof(name));
+            throw new ArgumentException("The fields owner, formers, seq and layout are the store's own.", nameof(name));
     }
 
     // Bytes of a name that a pattern would read as wildcards are escaped; a prefix is any bytes at all.

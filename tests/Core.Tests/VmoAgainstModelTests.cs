@@ -84,7 +84,7 @@ public class VmoAgainstModelTests
         Assert.True(vmo.Write(0, [1]).IsOk);
         vmo.Store.Damage(vmo.Store.Blobs.Keys.Single(), BlobLayout.HeaderBytes + 100);
         Assert.Equal(VmoStatus.DataIntegrity, vmo.Read(0, 1).Outcome.Status);
-        vmo.Store.Unlink([.. vmo.Store.Blobs.Keys]);
+        vmo.Store.Unlink(new Machine.UnlinkBlobs(vmo.Machine.Layer, [.. vmo.Store.Blobs.Keys]));
         Assert.Equal(VmoStatus.DataLoss, vmo.Read(0, 1).Outcome.Status);
     }
 
@@ -178,6 +178,15 @@ public class VmoAgainstModelTests
                 Assert.Equal(model.SetSize(size), vmo.Call(new SetSizeCall(vmo.Head(vmo.Secret, vmo.NextRequest()), size)).Outcome.Status);
                 break;
             case "crash":
+                // In the middle of a write of what stands there anyway.
+                var standing = model.Present().Where(page => !page.IsZero).Select(page => page.Page).ToList();
+                if (standing.Count > 0)
+                {
+                    var page = standing[(int)(act.A % (ulong)standing.Count)];
+                    vmo.BeginWrite(page * Page, model.Read(page * Page, (int)Page).Data);
+                    vmo.RunSome(act.Fill % 3);
+                }
+
                 vmo.Crash();
                 break;
             case "settle":

@@ -17,18 +17,18 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
         return done;
     }
 
-    public async ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation)
+    public async ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, uint leftBy, CancellationToken cancellation)
     {
         FaultPoint.Pass("acquire.before");
-        var taken = await store.TakeOverAsync(vmo, expected, next, cancellation);
+        var taken = await store.TakeOverAsync(vmo, expected, next, leftBy, cancellation);
         FaultPoint.Pass("acquire.after");
         return taken;
     }
 
-    public async ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation)
+    public async ValueTask ReleaseAsync(Koid vmo, Owner owner, uint leftBy, CancellationToken cancellation)
     {
         FaultPoint.Pass("release.before");
-        await store.ReleaseAsync(vmo, owner, cancellation);
+        await store.ReleaseAsync(vmo, owner, leftBy, cancellation);
         FaultPoint.Pass("release.after");
     }
 
@@ -43,10 +43,10 @@ internal sealed class FaultyPages(IPageStore store) : IPageStore
         return outcome;
     }
 
-    public async ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation)
+    public async ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, bool areFormersDone, CancellationToken cancellation)
     {
         FaultPoint.Pass("unlink.before");
-        var count = await store.UnlinkBlobsAsync(fence, layer, blobs, cancellation);
+        var count = await store.UnlinkBlobsAsync(fence, layer, blobs, areFormersDone, cancellation);
         FaultPoint.Pass("unlink.after");
         return count;
     }

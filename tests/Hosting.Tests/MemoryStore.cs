@@ -32,6 +32,9 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
 
     public Dictionary<string, int> Calls { get; } = [];
 
+    /// <summary>What each take-over that took effect had remembered.</summary>
+    public List<uint> Remembered { get; } = [];
+
     /// <summary>How the store is; a test says so.</summary>
     public StoreCondition Condition { get; set; } = StoreCondition.Calm;
 
@@ -120,27 +123,28 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
             ? new RecordLoad(Existence.Exists, new(owner, 1, []))
             : _tombstones.Contains(vmo) ? new(Existence.Tombstone, new(default, 0, [])) : new(Existence.Nothing, null));
 
-    public ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation) =>
+    public ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, uint leftBy, CancellationToken cancellation) =>
         DoAsync("take over", () =>
         {
             var found = _owners.GetValueOrDefault(vmo);
-            if (found != expected)
+            if (found != expected && found != next)
             {
                 return new TakeOver(false, found);
             }
 
             _owners[vmo] = next;
-            return new(true, found);
+            Remembered.Add(leftBy);
+            return new(true, expected);
         });
 
     public ValueTask FinishWritesAsync(Koid vmo, CancellationToken cancellation) => new(DoAsync("finish writes", () => true).AsTask());
 
-    public ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation) =>
+    public ValueTask ReleaseAsync(Koid vmo, Owner owner, uint leftBy, CancellationToken cancellation) =>
         new(DoAsync("release", () =>
         {
             if (_owners.GetValueOrDefault(vmo) == owner)
             {
-                _owners[vmo] = owner.Released();
+                _owners[vmo] = owner.Released(leftBy);
             }
 
             return true;
@@ -155,7 +159,7 @@ internal sealed class MemoryStore : ISessionStore, IPageStore
     public ValueTask<CommitOutcome> CommitAsync(StoreCommit commit) => throw NotHere();
     public ValueTask<Settlement> SettleAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seq) => throw NotHere();
     public ValueTask<bool[]> ReadBlobsAsync(IReadOnlyList<BlobRead> reads, CancellationToken cancellation) => throw NotHere();
-    public ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation) => throw NotHere();
+    public ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, bool areFormersDone, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> RemoveFieldsAsync(Koid vmo, Owner owner, CommitTarget target, LayerId layer, ulong seqLeast, IReadOnlyList<ReadOnlyMemory<byte>> names, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> DropLayerAsync(Koid vmo, Owner owner, LayerId layer, LayerId holder, StoreField field, CancellationToken cancellation) => throw NotHere();
     public ValueTask<bool> EraseAsync(Koid vmo, Owner owner, IReadOnlyList<LayerId> layers, IReadOnlyList<StoreField> tombstone, CancellationToken cancellation) => throw NotHere();

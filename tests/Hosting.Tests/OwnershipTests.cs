@@ -113,6 +113,33 @@ public sealed class OwnershipTests
         Assert.True(activation.HasGivenUp);
     }
 
+    // Else a store that acknowledges nothing for a while would remember owners who have never been, and forget the one who has.
+    [Fact]
+    public async Task Owners_by_whom_nobody_has_acted_are_not_remembered()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        _store.Put(Vmo, new Owner(0, 3, 99));
+        _store.After = call =>
+        {
+            if (call == "take over")
+            {
+                throw new StoreException(VmoStatus.Io, "the change was made, but its durability was not acknowledged in time");
+            }
+        };
+        for (var tries = 0; tries < 3; tries++)
+        {
+            await Assert.ThrowsAsync<StoreException>(async () => await silo.AcquireAsync(Vmo, new TestActivation()));
+        }
+
+        _store.After = _ => { };
+        var got = await silo.AcquireAsync(Vmo, new TestActivation());
+        Assert.Equal([99u, 0, 0, 0], _store.Remembered);
+
+        // That one has acted, or may have.
+        await silo.AcquireAsync(Vmo, new TestActivation());
+        Assert.Equal(got.Owner.Nonce, _store.Remembered[^1]);
+    }
+
     [Fact]
     public async Task Two_activations_on_one_silo_hand_over_without_the_store()
     {
@@ -127,7 +154,7 @@ public sealed class OwnershipTests
         Assert.False(_store.Calls.ContainsKey("letter"));
 
         // The first one leaves late: the table and the store keep the second.
-        await silo.Ownership.LeaveAsync(Vmo, before.Owner, first, release: true);
+        await silo.Ownership.LeaveAsync(Vmo, before.Owner, first, leftBy: 0);
         Assert.Equal(1, silo.Ownership.Count);
         Assert.Equal(after.Owner, _store.Owners[Vmo]);
     }
@@ -162,7 +189,7 @@ public sealed class OwnershipTests
             if (call == "finish writes")
                 throw new StoreException(VmoStatus.Io, "the connection was lost");
         };
-        await silo.Ownership.LeaveAsync(Vmo, _store.Owners[Vmo], activation, release: false);
+        await silo.Ownership.LeaveAsync(Vmo, _store.Owners[Vmo], activation, leftBy: null);
         await silo.Ownership.DoAsync(new(2, LetterKind.GiveUp, Vmo, ""));
         Assert.Equal(2, _store.Calls["finish writes"]);
     }
@@ -246,8 +273,8 @@ public sealed class OwnershipTests
         var owner = silo.Ownership.EnterNew(Vmo, activation)!.Value;
         Assert.Equal((silo.Session.Id, 1ul), (owner.Session, owner.Epoch));
         _store.Put(Vmo, owner);
-        await silo.Ownership.LeaveAsync(Vmo, owner, activation, release: true);
-        Assert.Equal(owner.Released(), _store.Owners[Vmo]);
+        await silo.Ownership.LeaveAsync(Vmo, owner, activation, leftBy: 0);
+        Assert.Equal(owner.Released(0), _store.Owners[Vmo]);
         Assert.Equal(0, silo.Ownership.Count);
     }
 
@@ -258,7 +285,7 @@ public sealed class OwnershipTests
         var activation = new TestActivation();
         var owner = silo.Ownership.EnterNew(Vmo, activation)!.Value;
         _store.Before = _ => throw new StoreException(VmoStatus.Io, "the store did not answer");
-        await silo.Ownership.LeaveAsync(Vmo, owner, activation, release: true);
+        await silo.Ownership.LeaveAsync(Vmo, owner, activation, leftBy: 0);
         Assert.Equal(0, silo.Ownership.Count);
     }
 

@@ -51,6 +51,9 @@ internal sealed class LayerHead
 
     /// <summary>Blobs that no slot names and that may still stand in the store; the stored list when it says the same.</summary>
     public List<BlobId> Dead { get; set; } = [];
+
+    /// <summary>How many of them, from the first on, are still to be unlinked before the owners before need not be remembered any more; 0: none is.</summary>
+    public int FormersLeft { get; set; }
     public BlobUses Uses { get; } = new();
 
     /// <summary>
@@ -112,7 +115,7 @@ internal sealed class LayerHead
     }
 
     /// <summary>Reads a stored head. Damage throws <see cref="InvalidDataException"/>.</summary>
-    public static LayerHead Decode(LayerId id, StoredHash stored, Owner previous, IMapBudget budget)
+    public static LayerHead Decode(LayerId id, StoredHash stored, IReadOnlyList<uint> formers, IMapBudget budget)
     {
         var fields = stored.Fields.ToDictionary(field => System.Text.Encoding.Latin1.GetString(field.Name.Span), field => field.Value, StringComparer.Ordinal);
         ReadOnlySpan<byte> Value(ReadOnlyMemory<byte> name) =>
@@ -131,7 +134,7 @@ internal sealed class LayerHead
                 layer.Ring.Load(slot, field.Value.Span);
         }
 
-        layer.AddWrittenAhead(previous, Value(FieldNames.Blob));
+        layer.AddWrittenAhead(formers, Value(FieldNames.Blob));
         return layer;
     }
 
@@ -249,14 +252,15 @@ internal sealed class LayerHead
     }
 
     // The owners before may have written the blobs of a commit that never came, whose counters ran on from the one stored: only we, a later
-    // owner, know that nothing will ever name them. Whoever committed last may have done so, and whoever owned it last, without a commit or unlink of its own.
-    private void AddWrittenAhead(Owner previous, ReadOnlySpan<byte> stored)
+    // owner, know that nothing will ever name them. Whoever committed last may have done so, and everyone who has owned it since, without a commit or unlink of his own.
+    private void AddWrittenAhead(IReadOnlyList<uint> formers, ReadOnlySpan<byte> stored)
     {
         var last = DecodeBlobCounter(stored);
         if (last.Nonce != 0)
             AddNames(last.Nonce, last.Counter);
-        if (previous.Nonce != 0 && previous.Nonce != last.Nonce)
-            AddNames(previous.Nonce, 1);
+        foreach (var nonce in StoredHash.After(formers, last.Nonce))
+            AddNames(nonce, 1);
+        FormersLeft = formers.Count > 0 ? Dead.Count : 0;
     }
 
     private void AddNames(uint nonce, uint first)

@@ -79,6 +79,9 @@ public sealed record ClearUnfinished : VmoEffect;
 /// <summary>Unlink blobs of a layer that no slot names. Result: <see cref="BlobsUnlinked"/>.</summary>
 public sealed record UnlinkBlobs(LayerId Layer, IReadOnlyList<BlobId> Blobs) : VmoEffect
 {
+    /// <summary>With them all is gone that owners before may have left.</summary>
+    public bool AreFormersDone { get; init; }
+
     /// <summary>What the core does then; null: nobody waits for it.</summary>
     internal Action<Outcome>? Then { get; init; }
 }

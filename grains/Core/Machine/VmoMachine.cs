@@ -81,6 +81,12 @@ public sealed class VmoMachine
     /// <summary>What the store has acknowledged so far.</summary>
     public StoreFence Fence => new(Koid, Owner, _state.Record.Seq, _state.Layer.Id, _state.Layer.Seq);
 
+    /// <summary>Whether a change is on its way to the store, and perhaps its blobs without it.</summary>
+    public bool IsInTheAir => _queue.IsFlying;
+
+    /// <summary>Whether blobs may stand in the store whose names are known here alone.</summary>
+    public bool KnowsGarbage => _state.Layer.Dead.Count > 0;
+
     /// <summary>Whether it has come to its end: nothing is decided any more.</summary>
     public bool IsEnded => _state.IsEnded;
 
@@ -127,10 +133,9 @@ public sealed class VmoMachine
     /// <param name="top">The top layer: the one the record names, or the last that follows it (<see cref="NextOf"/>).</param>
     /// <param name="layer">The head of the top layer: <see cref="HeadNames"/>.</param>
     /// <param name="owner">Who owns it now.</param>
-    /// <param name="previous">Who owned it before.</param>
     /// <param name="memory">What the silo's VMOs share.</param>
-    public static VmoMachine Acquired(StoredHash record, LayerId top, StoredHash layer, Owner owner, Owner previous, SiloMemory memory) =>
-        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, previous, memory.Budget), owner, memory), isNoted: false) { _isAcquired = true };
+    public static VmoMachine Acquired(StoredHash record, LayerId top, StoredHash layer, Owner owner, SiloMemory memory) =>
+        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, record.Formers, memory.Budget), owner, memory), isNoted: false) { _isAcquired = true };
 
     /// <summary>The layer that follows a frozen one, by its head; null: it is the top.</summary>
     public static LayerId? NextOf(LayerId layer, StoredHash head)
@@ -542,11 +547,15 @@ public sealed class VmoMachine
         var (layer, blobs) = (_state.Layer, _state.Layer.Dead.Take(1024).ToArray());
         _state.Effects.Add(new UnlinkBlobs(layer.Id, blobs)
         {
+            AreFormersDone = layer.FormersLeft > 0 && layer.FormersLeft <= blobs.Length,
             Then = outcome =>
             {
                 _isUnlinking = false;
                 if (outcome.IsOk)
+                {
                     layer.Dead.RemoveRange(0, blobs.Length);
+                    layer.FormersLeft = Math.Max(0, layer.FormersLeft - blobs.Length);
+                }
                 else
                     _unlinkAgainMs = _state.Now.MonotonicMs + RetryMs;
             },

@@ -39,11 +39,22 @@ public interface IPageStore
     /// </summary>
     IAsyncEnumerable<IReadOnlyList<StoreField>> ScanLayerAsync(LayerId layer, ReadOnlyMemory<byte> prefix, CancellationToken cancellation);
 
-    /// <summary>Compares the record's owner and puts the next one in its place, in one script.</summary>
-    ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, CancellationToken cancellation);
+    /// <summary>
+    /// Compares the record's owner and puts the next one in its place, in one script. A repeat finds itself there.
+    /// </summary>
+    /// <param name="vmo">The VMO.</param>
+    /// <param name="expected">Who owns it, as far as is known.</param>
+    /// <param name="next">Who is to own it.</param>
+    /// <param name="leftBy">As for <see cref="Owner.Released"/>: remembered with the owners before (<see cref="StoredHash.Formers"/>).</param>
+    /// <param name="cancellation">Ends the waiting.</param>
+    ValueTask<TakeOver> TakeOverAsync(Koid vmo, Owner expected, Owner next, uint leftBy, CancellationToken cancellation);
 
-    /// <summary>Gives a VMO up, if it is still this owner's.</summary>
-    ValueTask ReleaseAsync(Koid vmo, Owner owner, CancellationToken cancellation);
+    /// <summary>Gives a VMO up, if it is still this owner's. Where nothing is left of it, no owner before is remembered any more.</summary>
+    /// <param name="vmo">The VMO.</param>
+    /// <param name="owner">Who owns it.</param>
+    /// <param name="leftBy">As for <see cref="Owner.Released"/>.</param>
+    /// <param name="cancellation">Ends the waiting.</param>
+    ValueTask ReleaseAsync(Koid vmo, Owner owner, uint leftBy, CancellationToken cancellation);
 
     /// <summary>
     /// One commit. Never throws for the store's state: see <see cref="CommitOutcome"/>. Its blobs are sent once and never again under the same names:
@@ -71,7 +82,12 @@ public interface IPageStore
     /// <summary>
     /// Unlinks blobs that no slot names. Missing ones do not matter. Returns how many were there. Throws, and unlinks no more, when the fence does not hold.
     /// </summary>
-    ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, CancellationToken cancellation);
+    /// <param name="fence">What the owner has seen.</param>
+    /// <param name="layer">Whose blobs.</param>
+    /// <param name="blobs">Their names.</param>
+    /// <param name="areFormersDone">With them all is gone that owners before may have left: they need not be remembered any more.</param>
+    /// <param name="cancellation">Ends the waiting.</param>
+    ValueTask<long> UnlinkBlobsAsync(StoreFence fence, LayerId layer, IReadOnlyList<BlobId> blobs, bool areFormersDone, CancellationToken cancellation);
 
     /// <summary>
     /// Removes marks: fields whose absence means the same. Fenced by the owner and the target's seq, which must be this or later. False: it is not.

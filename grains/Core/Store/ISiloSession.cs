@@ -32,7 +32,7 @@ public enum AcquireKind : byte
 /// <summary>An answer to an acquisition.</summary>
 /// <param name="Kind">What came of it.</param>
 /// <param name="Owner">The owner written, when acquired.</param>
-/// <param name="Previous">The owner before, when acquired: its nonce names what it may have written ahead.</param>
+/// <param name="Previous">The owner before, when acquired.</param>
 /// <param name="Record">The record as loaded after the owner was written, or the tombstone.</param>
 /// <param name="RetryAfterMs">When to come back, when it is Wait.</param>
 public sealed record Acquisition(AcquireKind Kind, Owner Owner = default, Owner Previous = default, StoredHash? Record = null, int RetryAfterMs = 0);
@@ -60,5 +60,9 @@ public interface IOwnership
     Owner? EnterNew(Koid vmo, IOwningActivation activation);
 
     /// <summary>Leaves the table, and releases the VMO in the store if it is still this owner's and the session lives. Never throws.</summary>
-    ValueTask LeaveAsync(Koid vmo, Owner owner, IOwningActivation activation, bool release);
+    /// <param name="vmo">The VMO.</param>
+    /// <param name="owner">The owner that leaves.</param>
+    /// <param name="activation">Who stands in the table.</param>
+    /// <param name="leftBy">Null: it is not released, for what this owner has sent may still be on its way. Else as for <see cref="Owner.Released"/>.</param>
+    ValueTask LeaveAsync(Koid vmo, Owner owner, IOwningActivation activation, uint? leftBy);
 }

@@ -4,7 +4,7 @@ namespace VmoCluster.Core.Store;
 
 /// <summary>
 /// Who may change a VMO: a silo's session, the epoch, and a nonce of that activation. Stored in the record's <c>owner</c> field; each
-/// script that changes anything compares it. A released VMO keeps its epoch with session 0.
+/// script that changes anything compares it. A released VMO keeps its epoch with session 0, and a nonce where something may be left of it.
 /// </summary>
 public readonly record struct Owner(ulong Session, ulong Epoch, uint Nonce)
 {
@@ -15,7 +15,8 @@ public readonly record struct Owner(ulong Session, ulong Epoch, uint Nonce)
     public Owner Next(ulong session, uint nonce) => new(session, Epoch + 1, nonce);
 
     /// <summary>What a released VMO's owner field says.</summary>
-    public Owner Released() => new(0, Epoch, 0);
+    /// <param name="leftBy">The nonce of the last owner that may have left blobs in the store whose names stand nowhere; 0: nobody has.</param>
+    public Owner Released(uint leftBy) => new(0, Epoch, leftBy);
 
     /// <summary>As stored: session and nonce in hex, epoch in decimal.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Session:x}:{Epoch}:{Nonce:x}");

@@ -4,7 +4,26 @@ namespace VmoCluster.Core.Store;
 /// <param name="Owner">Only meaningful for records.</param>
 /// <param name="Seq">Counts commits and settlings.</param>
 /// <param name="Fields">All other fields asked for that exist.</param>
-public sealed record StoredHash(Owner Owner, ulong Seq, IReadOnlyList<StoreField> Fields);
+public sealed record StoredHash(Owner Owner, ulong Seq, IReadOnlyList<StoreField> Fields)
+{
+    /// <summary>How many owners before a record remembers.</summary>
+    public const int FormersMax = 16;
+
+    /// <summary>
+    /// Nonces of the owners before, the latest last, that may have written blobs ahead of a commit that never came. Whoever has unlinked all that
+    /// they could have written strikes them off. Only meaningful for records.
+    /// </summary>
+    public IReadOnlyList<uint> Formers { get; init; } = [];
+
+    /// <summary>Those that came after a writer; all of them when it is not among them, for then it came before, or nobody has written.</summary>
+    public static IEnumerable<uint> After(IReadOnlyList<uint> formers, uint writer)
+    {
+        var at = formers.Count - 1;
+        while (at >= 0 && formers[at] != writer)
+            at--;
+        return formers.Skip(at + 1);
+    }
+}
 
 /// <summary>What is known of a koid.</summary>
 public enum Existence : byte

@@ -66,7 +66,7 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
                 return null;
             if (await _reader.MemberAsync(koid) is not { } member)
                 return null;
-            var home = new Home(member, hash.Owner);
+            var home = new Home(member, hash);
             for (LayerSummary? layer = member.Top; layer is not null; layer = layer.Below.Under == 0 ? null : await _reader.LayerAsync(new(koid, layer.Below.Under)))
             {
                 home.Stack[layer.Id.Number] = layer;
@@ -82,7 +82,7 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         catch (Exception exception) when (exception is InvalidDataException or StoreException { Status: VmoStatus.DataIntegrity })
         {
             // The VMO's own turn says what is wrong with it.
-            return new(null, default) { IsUnclear = true };
+            return new(null, new(default, 0, [])) { IsUnclear = true };
         }
     }
 
@@ -97,7 +97,9 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
             return true;
         if (layer != member.Top)
             return layer.WrittenAhead.Contains(blob);
-        return member.IsDying || blob.Nonce == home.Owner.Nonce && (layer.NextBlob.Nonce != blob.Nonce || blob.Counter >= layer.NextBlob.Counter);
+        return member.IsDying || (layer.NextBlob.Nonce == blob.Nonce
+            ? blob.Nonce == home.Record.Owner.Nonce && blob.Counter >= layer.NextBlob.Counter
+            : blob.Nonce == home.Record.Owner.Nonce || StoredHash.After(home.Record.Formers, layer.NextBlob.Nonce).Contains(blob.Nonce));
     }
 
     private async Task<List<(StoredKey, Finding)>> UnnamedAsync(List<(StoredKey Key, LayerSummary Layer)> asked)
@@ -169,10 +171,10 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         new(key.Layer.Home, "orphan-blob", $"blob {key.Layer}:{key.Blob}", $"blob {key.Blob} of layer {key.Layer} {why}");
 
     /// <summary>A VMO whose keys are looked at.</summary>
-    private sealed class Home(FamilyMember? member, Owner owner)
+    private sealed class Home(FamilyMember? member, StoredHash record)
     {
         public FamilyMember? Member => member;
-        public Owner Owner => owner;
+        public StoredHash Record => record;
         public Dictionary<uint, LayerSummary> Stack { get; } = [];
 
         /// <summary>Layers that were folded into others of the stack and are being removed.</summary>

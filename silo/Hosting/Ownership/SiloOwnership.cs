@@ -38,6 +38,10 @@ internal sealed partial class SiloOwnership(
     private readonly ConcurrentDictionary<Koid, OwnershipEntry> _table = new();
     private readonly LettersSent _letters = new(time);
 
+    // Owners of this session by whom nobody has acted: their take-over was not answered in time. They need not be remembered; or a store that acknowledges
+    // nothing for a while would remember no others.
+    private readonly ConcurrentDictionary<Koid, Owner> _tries = new();
+
     /// <summary>How many activations stand in the table.</summary>
     internal int Count => _table.Count;
 
@@ -122,7 +126,7 @@ internal sealed partial class SiloOwnership(
     }
 
     /// <inheritdoc/>
-    public async ValueTask LeaveAsync(Koid vmo, Owner owner, IOwningActivation activation, bool release)
+    public async ValueTask LeaveAsync(Koid vmo, Owner owner, IOwningActivation activation, uint? leftBy)
     {
         if (_table.TryGetValue(vmo, out var entry) && ReferenceEquals(entry.Activation, activation))
         {
@@ -130,14 +134,14 @@ internal sealed partial class SiloOwnership(
         }
 
         // A dead session's VMOs are free for all; the store would only be asked in vain.
-        if (!release || !session.IsValid(owner.Session))
+        if (leftBy is not { } left || !session.IsValid(owner.Session))
         {
             return;
         }
 
         try
         {
-            await pages.ReleaseAsync(vmo, owner, CancellationToken.None).ConfigureAwait(false);
+            await pages.ReleaseAsync(vmo, owner, left, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception failure) // Never throws: what is not released is taken from this session all the same, here at once, elsewhere by letter.
         {
@@ -182,6 +186,14 @@ internal sealed partial class SiloOwnership(
     /// <inheritdoc/>
     public void Lose(ulong lost, string reason)
     {
+        foreach (var (vmo, tried) in _tries)
+        {
+            if (tried.Session == lost)
+            {
+                _tries.TryRemove(new(vmo, tried));
+            }
+        }
+
         foreach (var (vmo, entry) in _table)
         {
             if (entry.Owner.Session == lost)
@@ -275,8 +287,10 @@ internal sealed partial class SiloOwnership(
                 await pages.FinishWritesAsync(vmo, cancellation).ConfigureAwait(false);
             }
 
+            var leftBy = _tries.TryGetValue(vmo, out var tried) && tried == found ? 0 : found.Nonce;
             var next = Nonces.After(found, mine);
-            if (!(await pages.TakeOverAsync(vmo, found, next, cancellation).ConfigureAwait(false)).Taken)
+            _tries[vmo] = next;
+            if (!(await pages.TakeOverAsync(vmo, found, next, leftBy, cancellation).ConfigureAwait(false)).Taken)
             {
                 continue;
             }
@@ -297,6 +311,7 @@ internal sealed partial class SiloOwnership(
             }
 
             _letters.Forget(vmo);
+            _tries.TryRemove(vmo, out _);
             Told(way);
             return new(AcquireKind.Acquired, next, found, record);
         }

@@ -17,9 +17,17 @@ internal static class Evidence
         foreach (var (node, i) in lab.Store.Nodes.Select((node, i) => (node, i)))
         {
             foreach (var file in Directory.EnumerateFiles(node.Folder, "*", SearchOption.AllDirectories))
-                File.Copy(file, Path.Combine(folder, $"redis-{i}-{Path.GetFileName(file)}"), overwrite: true);
+                await CopyAsync(file, Path.Combine(folder, $"redis-{i}-{Path.GetFileName(file)}"));
         }
 
         return folder;
+    }
+
+    // A server of a cluster keeps its nodes.conf locked while it runs.
+    private static async Task CopyAsync(string from, string to)
+    {
+        await using var source = new FileStream(from, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        await using var target = File.Create(to);
+        await source.CopyToAsync(target);
     }
 }

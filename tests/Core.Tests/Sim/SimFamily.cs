@@ -255,8 +255,10 @@ public sealed class SimFamily
             if (_random.Next(2) == 0)
                 continue;
             // It was sent. Where a session's death takes its time, so may what it has sent.
-            if (effect is SendCommit send)
-                Sent(() => Store.Commit(send.Commit));
+            if (effect is SendCommit send && _random.Next(3) == 0)
+                Sent(() => Store.SetBlobsAlone(send.Commit));
+            else if (effect is SendCommit whole)
+                Sent(() => Store.Commit(whole.Commit));
             if (effect is CreateChildren create)
                 CreateSome(create);
         }
@@ -442,14 +444,16 @@ public sealed class SimFamily
             Coverage.Count(previous.IsReleased || previous.Session == silo.Session ? "opened" : "taken over from a dead session");
         }
 
+        // Some take it and end before they have loaded anything.
         var owner = new Owner(silo.Session, previous.Epoch + 1, ++_nonce);
-        Store.TakeOver(koid, owner);
+        for (Store.TakeOver(koid, owner); _random.Next(6) == 0; Store.TakeOver(koid, owner))
+            owner = owner.Next(silo.Session, ++_nonce);
         var record = Store.LoadRecord(koid);
         var top = VmoMachine.TopOf(record);
         var head = Store.LoadLayer(top, VmoMachine.HeadNames)!;
         while (VmoMachine.NextOf(top, head) is { } next)
             (top, head) = (next, Store.LoadLayer(next, VmoMachine.HeadNames)!);
-        var machine = VmoMachine.Acquired(record, top, head, owner, previous, silo.Memory);
+        var machine = VmoMachine.Acquired(record, top, head, owner, silo.Memory);
         machine.IsNoted = machine.NeedsNote;
         open = new(koid, silo, machine);
         _active[koid] = open;
@@ -702,7 +706,7 @@ public sealed class SimFamily
         foreach (var (vmo, owner) in walk.Owned)
         {
             Coverage.Count("fenced");
-            Store.Release(vmo, owner);
+            Store.Release(vmo, owner, leftBy: owner.Nonce);
         }
     }
 

@@ -1,4 +1,5 @@
 using VmoCluster.Core.Encoding;
+using VmoCluster.Core.Machine;
 using VmoCluster.Core.Store;
 
 namespace VmoCluster.Core.Tests.Sim;
@@ -25,14 +26,23 @@ public sealed class SimStore
         Set(_record, record);
     }
 
-    public Owner TakeOver(Owner next)
+    public void TakeOver(Owner next)
     {
-        var before = Owner;
+        Formers.Add(Owner.Nonce);
         Owner = next;
-        return before;
     }
 
-    public StoredHash LoadRecord() => new(Owner, RecordSeq, Fields(_record));
+    /// <summary>Owners before, as a record remembers them.</summary>
+    public SimFormers Formers { get; } = new();
+
+    public StoredHash LoadRecord() => new(Owner, RecordSeq, Fields(_record)) { Formers = Formers.ToArray() };
+
+    /// <summary>Blobs whose commit never comes.</summary>
+    public void SetBlobs(StoreCommit commit)
+    {
+        foreach (var blob in commit.Blobs)
+            _blobs[blob.Id] = [.. blob.Bytes.SelectMany(piece => piece.ToArray())];
+    }
 
     public StoredHash LoadLayer(IReadOnlyList<ReadOnlyMemory<byte>> names) =>
         new(default, LayerSeq, [.. names.Where(name => _layer.ContainsKey(Key(name))).Select(name => new StoreField(name, _layer[Key(name)]))]);
@@ -80,10 +90,12 @@ public sealed class SimStore
         return true;
     }
 
-    public void Unlink(IReadOnlyList<BlobId> blobs)
+    public void Unlink(UnlinkBlobs unlink)
     {
-        foreach (var blob in blobs)
+        foreach (var blob in unlink.Blobs)
             _blobs.Remove(blob);
+        if (unlink.AreFormersDone)
+            Formers.Clear();
     }
 
     public bool RemoveFields(Owner owner, IReadOnlyList<ReadOnlyMemory<byte>> names)

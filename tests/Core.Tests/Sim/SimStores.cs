@@ -70,15 +70,31 @@ public sealed class SimStores
 
     public bool Exists(Koid koid) => SlotOf(koid).Record is not null;
 
-    public void Release(Koid koid, Owner owner)
+    public void Release(Koid koid, Owner owner, uint leftBy)
     {
-        if (OwnerOf(koid) == owner)
-            SlotOf(koid).Owner = owner.Released();
+        if (OwnerOf(koid) != owner)
+            return;
+        SlotOf(koid).Owner = owner.Released(leftBy);
+        if (leftBy == 0)
+            SlotOf(koid).Formers.Clear();
     }
 
-    public void TakeOver(Koid koid, Owner next) => SlotOf(koid).Owner = next;
+    public void TakeOver(Koid koid, Owner next)
+    {
+        SlotOf(koid).Formers.Add(SlotOf(koid).Owner.Nonce);
+        SlotOf(koid).Owner = next;
+    }
 
-    public StoredHash LoadRecord(Koid koid) => SlotOf(koid).Record!.ToHash(SlotOf(koid).Owner);
+    public StoredHash LoadRecord(Koid koid) => SlotOf(koid).Record!.ToHash(SlotOf(koid).Owner) with { Formers = SlotOf(koid).Formers.ToArray() };
+
+    /// <summary>Blobs whose commit never comes. Like those of one that does, they arrive before the VMO is taken over, or never.</summary>
+    public CommitOutcome SetBlobsAlone(StoreCommit commit)
+    {
+        if (!Exists(commit.Vmo) || OwnerOf(commit.Vmo) != commit.Owner)
+            return CommitOutcome.Fenced;
+        SetBlobs(SlotOf(commit.Vmo), commit);
+        return CommitOutcome.Unknown;
+    }
 
     public StoredHash? LoadLayer(LayerId layer, IReadOnlyList<ReadOnlyMemory<byte>> names) =>
         SlotOf(layer.Home).Layers.TryGetValue(layer.Number, out var hash) ? hash.ToHash(default, names) : null;
@@ -183,6 +199,8 @@ public sealed class SimStores
     {
         foreach (var blob in unlink.Blobs)
             SlotOf(unlink.Layer.Home).Blobs.Remove((unlink.Layer.Number, blob));
+        if (unlink.AreFormersDone)
+            SlotOf(unlink.Layer.Home).Formers.Clear();
     }
 
     public bool RemoveFields(LayerId layer, Owner owner, IReadOnlyList<ReadOnlyMemory<byte>> names)
@@ -243,6 +261,7 @@ public sealed class SimStores
     private sealed class Slot
     {
         public Owner Owner { get; set; }
+        public SimFormers Formers { get; } = new();
         public Hash? Record { get; set; }
         public bool IsTombstone { get; set; }
         public Dictionary<uint, Hash> Layers { get; } = [];

@@ -40,7 +40,7 @@ public sealed class SimVmo
         var owner = new Owner(7, 1, _nonce);
         var creation = VmoCreation.Root(meta.Koid, new() { Head = Head(Secret), Size = size, Options = meta.Options, Name = "sim", Confirmed = true }, Now);
         Store.Create(owner, creation.LayerFields, [.. creation.RecordFields.Select(field => field.Name.Span.SequenceEqual("meta"u8) ? field with { Value = meta.Encode() } : field)]);
-        Machine = VmoMachine.Acquired(Store.LoadRecord(), creation.Layer, Store.LoadLayer(VmoMachine.HeadNames), owner, default, Memory);
+        Machine = VmoMachine.Acquired(Store.LoadRecord(), creation.Layer, Store.LoadLayer(VmoMachine.HeadNames), owner, Memory);
     }
 
     /// <summary>What it asked of other VMOs, in order; a test delivers it.</summary>
@@ -93,12 +93,17 @@ public sealed class SimVmo
 
     public Outcome Write(ulong offset, byte[] data, RequestId? request = null)
     {
-        var replies = Ask<WriteReplies>(ticket => new WriteInput(ticket, new()
-        {
-            Head = Head(Secret), Items = [new(request ?? NextRequest(), offset, data.Length)], Data = data,
-        }));
+        var replies = Ask<WriteReplies>(WriteOf(offset, data, request));
         return replies.Outcomes?[0] ?? Outcome.Ok;
     }
+
+    /// <summary>Asks and does not wait.</summary>
+    public void BeginWrite(ulong offset, byte[] data) => Send(WriteOf(offset, data));
+
+    private Func<Ticket, VmoInput> WriteOf(ulong offset, byte[] data, RequestId? request = null) => ticket => new WriteInput(ticket, new()
+    {
+        Head = Head(Secret), Items = [new(request ?? NextRequest(), offset, data.Length)], Data = data,
+    });
 
     public (Outcome Outcome, byte[] Data) Read(ulong offset, int length)
     {
@@ -139,13 +144,18 @@ public sealed class SimVmo
         }
     }
 
-    /// <summary>The silo dies: what was on its way may still reach the store, or not. Another takes over.</summary>
+    /// <summary>The silo dies: what was on its way may still reach the store, or not, or only its blobs. Another takes over.</summary>
     public void Crash()
     {
         foreach (var effect in _pending.ToArray())
         {
-            if (effect is SendCommit send && _random.Next(2) == 0)
+            if (effect is not SendCommit send)
+                continue;
+            var arrives = _random.Next(3);
+            if (arrives == 0)
                 Store.Commit(send.Commit);
+            else if (arrives == 1)
+                Store.SetBlobs(send.Commit);
         }
 
         _pending.Clear();
@@ -158,13 +168,17 @@ public sealed class SimVmo
     {
         _pending.Clear();
         EndLate();
-        var owner = new Owner(7, Store.Owner.Epoch + 1, ++_nonce);
-        var previous = Store.TakeOver(owner);
+        // Some take it and end before they have loaded anything.
+        var owner = NextOwner();
+        for (Store.TakeOver(owner); _random.Next(4) == 0; Store.TakeOver(owner))
+            owner = NextOwner();
         var record = Store.LoadRecord();
-        Machine = VmoMachine.Acquired(record, VmoMachine.TopOf(record), Store.LoadLayer(VmoMachine.HeadNames), owner, previous, Memory);
+        Machine = VmoMachine.Acquired(record, VmoMachine.TopOf(record), Store.LoadLayer(VmoMachine.HeadNames), owner, Memory);
         Machine.IsNoted = Machine.NeedsNote;
         Step(TickInput.Value);
     }
+
+    private Owner NextOwner() => new(7, Store.Owner.Epoch + 1, ++_nonce);
 
     // What was sent before a commit is settled, or the VMO taken over, arrives before or never (silo/PageStore/DESIGN.md).
     private void EndLate()
@@ -231,7 +245,7 @@ public sealed class SimVmo
                 Step(new UnfinishedNoted(Outcome.Ok));
                 break;
             case UnlinkBlobs unlink:
-                Store.Unlink(unlink.Blobs);
+                Store.Unlink(unlink);
                 Step(new BlobsUnlinked(unlink, Outcome.Ok));
                 break;
             case RemoveMarks remove:

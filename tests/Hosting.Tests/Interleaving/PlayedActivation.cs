@@ -48,7 +48,7 @@ internal sealed class PlayedActivation(PlayedSilo silo, Koid vmo, MemoryStore st
         }
 
         (shell.IsOver, _shell) = (true, null);
-        return silo.Silo.Ownership.LeaveAsync(Vmo, shell.Owner, this, release);
+        return silo.Silo.Ownership.LeaveAsync(Vmo, shell.Owner, this, release ? 0 : null);
     }
 
     public async Task GiveUpAsync(string reason)
@@ -73,7 +73,7 @@ internal sealed class PlayedActivation(PlayedSilo silo, Koid vmo, MemoryStore st
         }
         catch (StoreException)
         {
-            await silo.Silo.Ownership.LeaveAsync(Vmo, owner, this, release: true);
+            await silo.Silo.Ownership.LeaveAsync(Vmo, owner, this, leftBy: 0);
             return;
         }
 

@@ -76,12 +76,12 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
         Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "x")) with { Blobs = writes }));
 
         var unlinked = await Pages.UnlinkBlobsAsync(
-            Fence(vmo, layer), layer, [.. writes.Skip(1).Select(w => w.Id), new(77, 77), BlobId.Zero], CancellationToken.None);
+            Fence(vmo, layer), layer, [.. writes.Skip(1).Select(w => w.Id), new(77, 77), BlobId.Zero], areFormersDone: false, CancellationToken.None);
 
         Assert.Equal(599, unlinked);
         Assert.Equal([1, 2, 3], await ReadBlobAsync(layer, writes[0].Id, 0, 3));
         Assert.Null(await ReadBlobAsync(layer, writes[1].Id, 0, 3));
-        Assert.Equal(0, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [], CancellationToken.None));
+        Assert.Equal(0, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [], areFormersDone: false, CancellationToken.None));
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
         Assert.Equal(CommitOutcome.Stale, await Pages.CommitAsync(LayerCommit(vmo, layer, 5, Field("l0", "x")) with { Blobs = [ahead] }));
 
         // Sent over the connection that has unlinked it.
-        Assert.Equal(0, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [ahead.Id], CancellationToken.None));
+        Assert.Equal(0, await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [ahead.Id], areFormersDone: false, CancellationToken.None));
         Assert.Null(await ReadBlobAsync(layer, ahead.Id, 0, 1));
     }
 
@@ -105,11 +105,11 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
         var blob = Blob(2, 1, [1, 2, 3]);
         Assert.Equal(CommitOutcome.Applied, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "x")) with { Blobs = [blob] }));
         foreach (var ahead in new[] { Fence(vmo, layer) with { TopSeq = 3 }, Fence(vmo, layer) with { RecordSeq = 2 }, Fence(vmo, layer) with { Owner = Second } })
-            await Assert.ThrowsAsync<StoreException>(async () => await Pages.UnlinkBlobsAsync(ahead, layer, [blob.Id], CancellationToken.None));
+            await Assert.ThrowsAsync<StoreException>(async () => await Pages.UnlinkBlobsAsync(ahead, layer, [blob.Id], areFormersDone: false, CancellationToken.None));
         Assert.False(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Layer, layer, 3, ["l0"u8.ToArray()], CancellationToken.None));
 
         Assert.Equal([1, 2, 3], await ReadBlobAsync(layer, blob.Id, 0, 3));
-        Assert.Equal(1, await Pages.UnlinkBlobsAsync(Fence(vmo, layer) with { TopSeq = 2 }, layer, [blob.Id], CancellationToken.None));
+        Assert.Equal(1, await Pages.UnlinkBlobsAsync(Fence(vmo, layer) with { TopSeq = 2 }, layer, [blob.Id], areFormersDone: false, CancellationToken.None));
         Assert.True(await Pages.RemoveFieldsAsync(vmo, First, CommitTarget.Layer, layer, 2, ["l0"u8.ToArray()], CancellationToken.None));
     }
 
@@ -120,7 +120,7 @@ public abstract class BlobConformance(StoreBackend backend) : StoreConformance(b
         var blob = Blob(3, 1, Noise(5000));
         await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("l0", "x")) with { Blobs = [blob] });
 
-        await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [blob.Id], CancellationToken.None);
+        await Pages.UnlinkBlobsAsync(Fence(vmo, layer), layer, [blob.Id], areFormersDone: false, CancellationToken.None);
         await Pages.EraseAsync(vmo, First, [layer], [Field("q0", "a")], CancellationToken.None);
 
         var left = new List<string>();

@@ -33,7 +33,7 @@ public abstract class CommitConformance(StoreBackend backend) : StoreConformance
     public async Task A_former_owner_is_fenced()
     {
         var (vmo, layer) = await CreateAsync();
-        await Pages.TakeOverAsync(vmo, First, Second, CancellationToken.None);
+        await Pages.TakeOverAsync(vmo, First, Second, leftBy: 0, CancellationToken.None);
 
         Assert.Equal(CommitOutcome.Fenced, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1"))));
         Assert.Equal(CommitOutcome.Fenced, await Pages.CommitAsync(RecordCommit(vmo, layer, 1, Field("name", "1"))));
@@ -47,7 +47,7 @@ public abstract class CommitConformance(StoreBackend backend) : StoreConformance
     public async Task What_a_fenced_commit_brought_does_not_stay()
     {
         var (vmo, layer) = await CreateAsync();
-        await Pages.TakeOverAsync(vmo, First, Second, CancellationToken.None);
+        await Pages.TakeOverAsync(vmo, First, Second, leftBy: 0, CancellationToken.None);
         var blob = new BlobId(First.Nonce, 1);
 
         Assert.Equal(CommitOutcome.Fenced, await Pages.CommitAsync(LayerCommit(vmo, layer, 1, Field("size", "1")) with { Blobs = [new(blob, [new byte[5000]])] }));

@@ -103,7 +103,7 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
         var (vmo, _) = await CreateAsync();
         var nexts = Enumerable.Range(1, 10).Select(i => First.Next((ulong)i, (uint)i)).ToArray();
 
-        var tries = await Task.WhenAll(nexts.Select(async next => await Pages.TakeOverAsync(vmo, First, next, CancellationToken.None)));
+        var tries = await Task.WhenAll(nexts.Select(async next => await Pages.TakeOverAsync(vmo, First, next, leftBy: 0, CancellationToken.None)));
 
         var winner = Assert.Single(Enumerable.Range(0, nexts.Length), i => tries[i].Taken);
         Assert.Equal(First, tries[winner].Found);
@@ -116,9 +116,9 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
     {
         var (vmo, _) = await CreateAsync();
 
-        Assert.Equal(new(true, First), await Pages.TakeOverAsync(vmo, First, Second, CancellationToken.None));
-        Assert.Equal(new(true, First), await Pages.TakeOverAsync(vmo, First, Second, CancellationToken.None));
-        Assert.Equal(new(false, default), await Pages.TakeOverAsync(new(999_999), First, Second, CancellationToken.None));
+        Assert.Equal(new(true, First), await Pages.TakeOverAsync(vmo, First, Second, leftBy: 0, CancellationToken.None));
+        Assert.Equal(new(true, First), await Pages.TakeOverAsync(vmo, First, Second, leftBy: 0, CancellationToken.None));
+        Assert.Equal(new(false, default), await Pages.TakeOverAsync(new(999_999), First, Second, leftBy: 0, CancellationToken.None));
     }
 
     [Fact]
@@ -126,12 +126,58 @@ public abstract class RecordConformance(StoreBackend backend) : StoreConformance
     {
         var (vmo, _) = await CreateAsync();
 
-        await Pages.ReleaseAsync(vmo, Second, CancellationToken.None);
+        await Pages.ReleaseAsync(vmo, Second, leftBy: 0, CancellationToken.None);
         Assert.Equal(First, (await Pages.LoadRecordAsync(vmo, CancellationToken.None)).Hash!.Owner);
-        await Pages.ReleaseAsync(vmo, First, CancellationToken.None);
-        Assert.Equal(First.Released(), (await Pages.LoadRecordAsync(vmo, CancellationToken.None)).Hash!.Owner);
+        await Pages.ReleaseAsync(vmo, First, leftBy: 0, CancellationToken.None);
+        Assert.Equal(First.Released(0), (await Pages.LoadRecordAsync(vmo, CancellationToken.None)).Hash!.Owner);
 
-        Assert.True((await Pages.TakeOverAsync(vmo, First.Released(), Second, CancellationToken.None)).Taken);
+        Assert.True((await Pages.TakeOverAsync(vmo, First.Released(0), Second, leftBy: 0, CancellationToken.None)).Taken);
+    }
+
+    [Fact]
+    public async Task A_record_remembers_the_owners_before_until_nothing_of_them_is_left()
+    {
+        var (vmo, layer) = await CreateAsync();
+        var owners = new List<Owner> { First };
+        async Task<IReadOnlyList<uint>> FormersAsync() => (await Pages.LoadRecordAsync(vmo, CancellationToken.None)).Hash!.Formers;
+        async Task TakeAsync(Owner found, uint nonce)
+        {
+            var next = found.Next(9, nonce);
+            Assert.True((await Pages.TakeOverAsync(vmo, found, next, found.Nonce, CancellationToken.None)).Taken);
+            owners.Add(next);
+        }
+
+        Assert.Empty(await FormersAsync());
+        await TakeAsync(First, 0x1000_0001);
+        await TakeAsync(owners[^1], 0xF0);
+        Assert.Equal([First.Nonce, 0x1000_0001], await FormersAsync());
+
+        // A repeat adds nobody, nor does an owner that has released it for the one before, having written nothing.
+        Assert.True((await Pages.TakeOverAsync(vmo, owners[^2], owners[^1], owners[^2].Nonce, CancellationToken.None)).Taken);
+        await Pages.ReleaseAsync(vmo, owners[^1], leftBy: 0x1000_0001, CancellationToken.None);
+        await TakeAsync(owners[^1].Released(0x1000_0001), 0xF1);
+        Assert.Equal([First.Nonce, 0x1000_0001], await FormersAsync());
+
+        // The latest of many.
+        for (var i = 0u; i < 20; i++)
+            await TakeAsync(owners[^1], 0x2000_0000 + i);
+        Assert.Equal(StoredHash.FormersMax, (await FormersAsync()).Count);
+        Assert.Equal(owners[^2].Nonce, (await FormersAsync())[^1]);
+
+        // Forgotten with the last portion of what they could have written, and not before.
+        var names = Enumerable.Range(1, 600).Select(i => new BlobId(0xF1, (uint)i)).ToArray();
+        var fence = new StoreFence(vmo, owners[^1], 1, layer, 1);
+        await Pages.UnlinkBlobsAsync(fence, layer, names, areFormersDone: false, CancellationToken.None);
+        Assert.NotEmpty(await FormersAsync());
+        await Pages.UnlinkBlobsAsync(fence, layer, names, areFormersDone: true, CancellationToken.None);
+        Assert.Empty(await FormersAsync());
+
+        // A VMO that is given up whole has none; nor does another owner's release change anything.
+        await TakeAsync(owners[^1], 0x3000_0000);
+        await Pages.ReleaseAsync(vmo, First, leftBy: 0, CancellationToken.None);
+        Assert.Single(await FormersAsync());
+        await Pages.ReleaseAsync(vmo, owners[^1], leftBy: 0, CancellationToken.None);
+        Assert.Empty(await FormersAsync());
     }
 
     [Fact]

@@ -39,13 +39,13 @@ public sealed class FullStoreTests : IAsyncLifetime
         Assert.Equal(new(CommitOutcome.Applied, HasTakenEffect: true, seq + 1), await store.Pages.SettleAsync(Vmo, Owner, CommitTarget.Layer, Layer, seq));
         Assert.True(await store.Pages.RemoveFieldsAsync(Vmo, Owner, CommitTarget.Layer, Layer, 1, [Encoding.UTF8.GetBytes("l")], CancellationToken.None));
         var next = Owner.Next(2, 2);
-        Assert.True((await store.Pages.TakeOverAsync(Vmo, Owner, next, CancellationToken.None)).Taken);
+        Assert.True((await store.Pages.TakeOverAsync(Vmo, Owner, next, leftBy: 0, CancellationToken.None)).Taken);
         Assert.True((await store.Sessions.RenewAsync(7, 1, 0, CancellationToken.None)).IsAlive);
         await store.Sessions.NoteUnfinishedAsync(7, Vmo, CancellationToken.None);
         Assert.True(await store.Sessions.MarkDeadAsync(7, 2, CancellationToken.None));
         await store.Sessions.OpenSessionAsync(8, "silo", CancellationToken.None);
         await store.Sessions.ClearUnfinishedAsync(7, Vmo, CancellationToken.None);
-        Assert.Equal(written.Count, await store.Pages.UnlinkBlobsAsync(new(Vmo, next, 1, Layer, 1), Layer, written, CancellationToken.None));
+        Assert.Equal(written.Count, await store.Pages.UnlinkBlobsAsync(new(Vmo, next, 1, Layer, 1), Layer, written, areFormersDone: false, CancellationToken.None));
         Assert.True(await store.Pages.EraseAsync(Vmo, next, [Layer], [Field("q0")], CancellationToken.None));
         Assert.Equal(Existence.Tombstone, (await store.Pages.LoadRecordAsync(Vmo, CancellationToken.None)).Existence);
     }

@@ -48,7 +48,7 @@ public sealed class OutageTests : IAsyncLifetime
 
         _server!.Pause();
         var load = await Assert.ThrowsAsync<StoreException>(async () => await store.Pages.LoadRecordAsync(Vmo, CancellationToken.None));
-        var take = await Assert.ThrowsAsync<StoreException>(async () => await store.Pages.TakeOverAsync(Vmo, Owner, Owner.Next(2, 2), CancellationToken.None));
+        var take = await Assert.ThrowsAsync<StoreException>(async () => await store.Pages.TakeOverAsync(Vmo, Owner, Owner.Next(2, 2), leftBy: 0, CancellationToken.None));
         _server.Resume();
 
         Assert.Equal((VmoStatus.Io, VmoStatus.Io), (load.Status, take.Status));
