@@ -33,6 +33,10 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     private StoredHash? _tombstone;
     private bool _isGone;
 
+    // The VMO is being released, and this activation goes to another silo.
+    private Task _handedOver = Task.CompletedTask;
+    private bool _isLeaving;
+
     // Counts how often this activation was told to give the VMO up, from any thread. A begin that sees it move begins nothing: it was told
     // while the VMO was still on its way to memory.
     private int _giveUps;
@@ -51,11 +55,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     /// <inheritdoc/>
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        if (_shell is { } shell)
-        {
-            _shell = null;
-            await LetGoAsync(shell, reason.ReasonCode.ToString(), release: true);
-        }
+        await ReleaseAsync(reason.ReasonCode.ToString());
+        await _handedOver;
     }
 
     /// <inheritdoc/>
@@ -254,6 +255,29 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         return Task.CompletedTask;
     }
 
+    /// <inheritdoc/>
+    public Task HandOverAsync(string reason) => Task.Factory.StartNew(() => HandOverHereAsync(reason), CancellationToken.None, TaskCreationOptions.None, _scheduler).Unwrap();
+
+    // Orleans waits for the release before it makes the activation elsewhere; calls that come meanwhile are sent after it.
+    private async Task HandOverHereAsync(string reason)
+    {
+        _handedOver = ReleaseAsync(reason);
+        await _handedOver;
+        this.MigrateOnIdle();
+    }
+
+    private async Task ReleaseAsync(string reason)
+    {
+        if (_shell is { } resting)
+            await resting.RestAsync();
+        _isLeaving = true;
+        if (_shell is { } shell)
+        {
+            _shell = null;
+            await LetGoAsync(shell, reason, release: true);
+        }
+    }
+
     // Whether a piece belongs to a large read or write that was let in before.
     private bool HasBegun(CallHead head) => _shell?.Machine.HasBegun(head) == true;
 
@@ -381,6 +405,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
 
     private async Task<Outcome> OpenOnceAsync()
     {
+        if (_isLeaving)
+            return new(VmoStatus.ShouldWait, "the VMO is on its way to another silo", 20);
         if (_shell is { } stale)
         {
             _shell = null;

@@ -16,6 +16,10 @@ internal sealed class VmoShell : IDisposable
     // Between tries of what the store has not refused, but something else.
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(200);
 
+    // For how long a change on its way is waited for when the VMO is handed over, and how often that is looked at.
+    private static readonly TimeSpan RestMost = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan RestStep = TimeSpan.FromMilliseconds(2);
+
     /// <summary>Children written with one wait.</summary>
     private const int ChildrenAtOnce = 1000;
 
@@ -72,6 +76,14 @@ internal sealed class VmoShell : IDisposable
 
     /// <summary>Time has passed.</summary>
     public void Tick() => Feed(TickInput.Value);
+
+    /// <summary>Begins no change any more, and comes back when none is on its way, or after half a second. Reads are answered meanwhile.</summary>
+    public async Task RestAsync()
+    {
+        _machine.IsResting = true;
+        for (var steps = RestMost / RestStep; steps > 0 && _machine.IsInTheAir && IsValid; steps--)
+            await Task.Delay(RestStep, _services.Time);
+    }
 
     /// <summary>Stops answering and committing, from any thread.</summary>
     public void GiveUp() => _isGivenUp = true;

@@ -63,6 +63,7 @@ public static class VmoClusterHosting
         services.AddHostedService<StoreMemoryKeeper>();
         services.AddHostedService<IdleMemory>();
         services.AddHostedService<IdleVmos>();
+        services.AddHostedService<Farewell>();
         NodeTelemetry.Add(services, options);
     }
 

@@ -66,6 +66,8 @@ internal sealed class TestActivation : IOwningActivation
 
     public bool HasGivenUp { get; private set; }
 
+    public int HandOvers { get; private set; }
+
     public async Task GiveUpAsync(string reason)
     {
         GiveUps++;
@@ -75,5 +77,14 @@ internal sealed class TestActivation : IOwningActivation
         }
 
         HasGivenUp = true;
+    }
+
+    public async Task HandOverAsync(string reason)
+    {
+        HandOvers++;
+        if (Hold is not null)
+        {
+            await Hold.Task;
+        }
     }
 }

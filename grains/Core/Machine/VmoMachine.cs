@@ -63,7 +63,7 @@ public sealed class VmoMachine
         _queue.MayChange = _grants.MayChange;
         _queue.BatchEnded = _grants.Reopen;
         _queue.Born = _births.Begin;
-        _queue.IsBlocked = () => _upkeep.IsRemoving;
+        _queue.IsBlocked = () => _upkeep.IsRemoving || IsResting;
         _queue.UpkeepDone = _upkeep.Done;
         _queue.FamilyChanged = _collapse.Changed;
         _destruction.Enqueue = message => _queue.Enqueue(new KinChange(message, state.Now) { IsInternal = true }, _ => { });
@@ -83,6 +83,9 @@ public sealed class VmoMachine
 
     /// <summary>Whether a change is on its way to the store, and perhaps its blobs without it.</summary>
     public bool IsInTheAir => _queue.IsFlying;
+
+    /// <summary>Set for good before a VMO is handed over: no change is begun any more, and the one on its way comes to its end.</summary>
+    public bool IsResting { get; set; }
 
     /// <summary>Whether blobs may stand in the store whose names are known here alone.</summary>
     public bool KnowsGarbage => _state.Layer.Dead.Count > 0;

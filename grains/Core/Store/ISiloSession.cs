@@ -45,6 +45,12 @@ public interface IOwningActivation
     /// once, from any thread, when a letter asks for it, the session is lost, or a newer activation on this silo takes over.
     /// </summary>
     Task GiveUpAsync(string reason);
+
+    /// <summary>
+    /// Hands the VMO over in good order, because this silo leaves: what is on its way comes to its end, the VMO is released, and the activation goes
+    /// where it is served. From any thread.
+    /// </summary>
+    Task HandOverAsync(string reason);
 }
 
 /// <summary>

@@ -149,6 +149,22 @@ internal sealed partial class SiloOwnership(
         }
     }
 
+    /// <summary>Hands over all that this silo owns, so many at once.</summary>
+    public async Task HandOverAsync(int atOnce, CancellationToken cancellation) => await Parallel.ForEachAsync(
+        _table.Where(pair => !pair.Value.Owner.IsReleased),
+        new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancellation },
+        async (pair, _) =>
+        {
+            try
+            {
+                await pair.Value.Activation.HandOverAsync("the silo leaves").WaitAsync(HandOverBound, time, cancellation).ConfigureAwait(false);
+            }
+            catch (Exception failure) when (failure is not OperationCanceledException) // It goes with the silo's end.
+            {
+                LogHandOverFailed(pair.Key, pair.Value.Owner.Session, failure.Message);
+            }
+        }).ConfigureAwait(false);
+
     /// <inheritdoc/>
     public async Task DoAsync(Letter letter)
     {

@@ -9,6 +9,7 @@ internal sealed class ServingSilos(SiloSession session, SiloAddress self) : ISer
     private const string At = " at ";
 
     private volatile HashSet<string> _others = new HashSet<string>();
+    private volatile bool _isLeaving;
 
     /// <summary>What a session is described with.</summary>
     public static string Describe(string name, SiloAddress silo) => name + At + silo.ToParsableString();
@@ -17,7 +18,15 @@ internal sealed class ServingSilos(SiloSession session, SiloAddress self) : ISer
     public void Saw(IEnumerable<string> descriptions) =>
         _others = descriptions.Where(text => text.Contains(At, StringComparison.Ordinal)).Select(text => text[(text.LastIndexOf(At, StringComparison.Ordinal) + At.Length)..]).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>From here on nothing is put on this silo by itself. False: no other serves.</summary>
+    public bool Leave()
+    {
+        _isLeaving = true;
+        var here = self.ToParsableString();
+        return _others.Any(other => other != here);
+    }
+
     /// <inheritdoc/>
     public bool IsServing(SiloAddress silo) =>
-        silo.Equals(self) ? session.IsValid(session.Id) : _others.Contains(silo.ToParsableString());
+        silo.Equals(self) ? !_isLeaving && session.IsValid(session.Id) : _others.Contains(silo.ToParsableString());
 }

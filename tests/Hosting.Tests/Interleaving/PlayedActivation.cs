@@ -65,6 +65,8 @@ internal sealed class PlayedActivation(PlayedSilo silo, Koid vmo, MemoryStore st
         }
     }
 
+    public Task HandOverAsync(string reason) => LetGoAsync(release: true).AsTask();
+
     private async Task LoadAsync(Owner owner, int giveUps)
     {
         try
