@@ -353,6 +353,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     private async Task<Outcome> BeginAsync(CreateCall create, CancellationToken cancellation)
     {
         var giveUps = Volatile.Read(ref _giveUps);
+        if (_services.Moves.IsLeaving)
+            return await OpenHereAsync();
         if (_services.Ownership.EnterNew(Koid, this) is not { } owner)
             return new(VmoStatus.ShouldWait, "the silo has no session at present", 200);
         if (_services.Session.LineageOf(owner.Session) != create.Lineage)
@@ -393,6 +395,13 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     // where it was, and a call that comes finds it made anew right here.
     private async Task<Outcome> OpenHereAsync()
     {
+        // Called by somebody who remembers it here, before or after it was made elsewhere.
+        if (_services.Moves.IsLeaving)
+        {
+            this.MigrateOnIdle();
+            return new(VmoStatus.ShouldWait, "the VMO's silo leaves; it goes to another", 20);
+        }
+
         var outcome = await OpenOnceAsync();
         if (!outcome.IsOk && _services.Moves.TryBegin())
             this.MigrateOnIdle();
@@ -460,7 +469,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             var layer = await HeadAsync(top);
             while (VmoMachine.NextOf(top, layer) is { } next)
                 (top, layer) = (next, await HeadAsync(next));
-            var machine = VmoMachine.Acquired(record, top, layer, acquired.Owner, _services.Memory);
+            var machine = VmoMachine.Acquired(record, top, layer, acquired.Owner, acquired.Previous, _services.Memory);
             if (machine.NeedsNote)
             {
                 await _services.Sessions.NoteUnfinishedAsync(acquired.Owner.Session, Koid, CancellationToken.None);

@@ -9,8 +9,8 @@ internal static class CommandLine
     public const string Help = """
         chaos: a cluster of three silos and a Redis of its own, and what happens to it.
 
-          dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N] [--ways killed,frozen,left]
-              how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart
+          dotnet run -c Release --project tests/Chaos -- failover [--runs N] [--vmos N] [--ways killed,frozen,left] [--rest MS]
+              how long all VMOs are gone when a silo is killed, frozen, stopped; a rolling restart. A tenth is being written, each with a rest of 200 ms between two writes.
           dotnet run -c Release --project tests/Chaos -- failovers [--runs N] [--durability primary|replicas:N] [--ends A,B...]
               acknowledged writes lost while Redis' primary is lost N times (100) under Sentinels and two replicas. Exit code 1: a silo's memory has hidden a loss.
           dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--every SECONDS] [--callers N] [--families N] [--kinds A,B...]
@@ -22,7 +22,7 @@ internal static class CommandLine
               ten times as many calls as limits let through: what is answered in time, against the peak; memory; what is afterwards
         """;
 
-    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--every", "--callers", "--families", "--offered", "--port", "--delay"];
+    private static readonly string[] Names = ["--runs", "--vmos", "--seed", "--hours", "--minutes", "--seconds", "--every", "--callers", "--families", "--offered", "--port", "--delay", "--rest"];
 
     private static readonly string[] WordNames = ["--kinds", "--durability", "--ends", "--ways", "--redis"];
 

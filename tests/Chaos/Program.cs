@@ -14,7 +14,7 @@ try
     switch (what)
     {
         case "failover":
-            var failover = new FailoverOptions { Runs = numbers.GetValueOrDefault("--runs", 5), Vmos = numbers.GetValueOrDefault("--vmos", 1000) };
+            var failover = new FailoverOptions { Runs = numbers.GetValueOrDefault("--runs", 5), Vmos = numbers.GetValueOrDefault("--vmos", 1000), WriteRest = TimeSpan.FromMilliseconds(numbers.GetValueOrDefault("--rest", 200)) };
             await FailoverRun.RunAsync(words.TryGetValue("--ways", out var ways) ? failover with { Ways = CommandLine.ListOf<Going>(ways) } : failover, report);
             break;
         case "failovers":

@@ -187,7 +187,10 @@ public class VmoAgainstModelTests
                     vmo.RunSome(act.Fill % 3);
                 }
 
-                vmo.Crash();
+                if (act.Fill % 5 == 0)
+                    vmo.HandOver();
+                else
+                    vmo.Crash();
                 break;
             case "settle":
                 vmo.Settle();

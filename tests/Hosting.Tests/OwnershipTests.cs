@@ -279,6 +279,28 @@ public sealed class OwnershipTests
     }
 
     [Fact]
+    public async Task A_silo_that_leaves_hands_over_what_it_owns_a_few_at_a_time()
+    {
+        var silo = await TestSilo.StartAsync(_store);
+        var hold = new TaskCompletionSource();
+        var activations = new List<TestActivation>();
+        for (var i = 1ul; i <= 5; i++)
+        {
+            var activation = new TestActivation { Hold = hold };
+            Assert.NotNull(silo.Ownership.EnterNew(new(i), activation));
+            activations.Add(activation);
+        }
+
+        var leaving = silo.Ownership.HandOverAsync(atOnce: 2, CancellationToken.None);
+        Assert.True(SpinWait.SpinUntil(() => activations.Sum(one => one.HandOvers) >= 2, TimeSpan.FromSeconds(10)));
+        Assert.Equal(2, activations.Sum(one => one.HandOvers));
+        hold.SetResult();
+        await leaving;
+
+        Assert.All(activations, one => Assert.Equal((1, 0), (one.HandOvers, one.GiveUps)));
+    }
+
+    [Fact]
     public async Task Leaving_never_throws()
     {
         var silo = await TestSilo.StartAsync(_store);

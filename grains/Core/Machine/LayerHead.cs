@@ -115,7 +115,11 @@ internal sealed class LayerHead
     }
 
     /// <summary>Reads a stored head. Damage throws <see cref="InvalidDataException"/>.</summary>
-    public static LayerHead Decode(LayerId id, StoredHash stored, IReadOnlyList<uint> formers, IMapBudget budget)
+    /// <param name="id">The layer.</param>
+    /// <param name="stored">Its fields <see cref="Names"/>.</param>
+    /// <param name="formers">The owners before that the record remembers; null: nobody has left anything.</param>
+    /// <param name="budget">For the map.</param>
+    public static LayerHead Decode(LayerId id, StoredHash stored, IReadOnlyList<uint>? formers, IMapBudget budget)
     {
         var fields = stored.Fields.ToDictionary(field => System.Text.Encoding.Latin1.GetString(field.Name.Span), field => field.Value, StringComparer.Ordinal);
         ReadOnlySpan<byte> Value(ReadOnlyMemory<byte> name) =>
@@ -134,7 +138,8 @@ internal sealed class LayerHead
                 layer.Ring.Load(slot, field.Value.Span);
         }
 
-        layer.AddWrittenAhead(formers, Value(FieldNames.Blob));
+        if (formers is not null)
+            layer.AddWrittenAhead(formers, Value(FieldNames.Blob));
         return layer;
     }
 

@@ -136,9 +136,10 @@ public sealed class VmoMachine
     /// <param name="top">The top layer: the one the record names, or the last that follows it (<see cref="NextOf"/>).</param>
     /// <param name="layer">The head of the top layer: <see cref="HeadNames"/>.</param>
     /// <param name="owner">Who owns it now.</param>
+    /// <param name="previous">Who owned it before.</param>
     /// <param name="memory">What the silo's VMOs share.</param>
-    public static VmoMachine Acquired(StoredHash record, LayerId top, StoredHash layer, Owner owner, SiloMemory memory) =>
-        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, record.Formers, memory.Budget), owner, memory), isNoted: false) { _isAcquired = true };
+    public static VmoMachine Acquired(StoredHash record, LayerId top, StoredHash layer, Owner owner, Owner previous, SiloMemory memory) =>
+        new(new(VmoRecord.Decode(record), LayerHead.Decode(top, layer, previous.HasLeftNothing ? null : record.Formers, memory.Budget), owner, memory), isNoted: false) { _isAcquired = true };
 
     /// <summary>The layer that follows a frozen one, by its head; null: it is the top.</summary>
     public static LayerId? NextOf(LayerId layer, StoredHash head)

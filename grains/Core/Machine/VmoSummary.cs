@@ -16,7 +16,7 @@ public static class VmoSummary
         var decoded = VmoRecord.Decode(record);
         if (decoded.State == VmoState.Dying)
             return null;
-        var state = new MachineState(decoded, LayerHead.Decode(decoded.Top, layer, [], NoBudget.Value), default, new(NoCache.Value, NoBudget.Value, NoFrozen.Value, new HeldGrants(0)));
+        var state = new MachineState(decoded, LayerHead.Decode(decoded.Top, layer, null, NoBudget.Value), default, new(NoCache.Value, NoBudget.Value, NoFrozen.Value, new HeldGrants(0)));
         var all = new HandleEntry(0, default, HandleRights.OfNewVmo, 0, 0, null, 0, IsClosed: false);
         return Queries.Describe(state, WaitDesk.SignalsOf(decoded), all) with { Rights = VmoRights.None };
     }

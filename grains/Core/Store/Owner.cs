@@ -11,6 +11,9 @@ public readonly record struct Owner(ulong Session, ulong Epoch, uint Nonce)
     /// <summary>Whether nobody owns the VMO at present.</summary>
     public bool IsReleased => Session == 0;
 
+    /// <summary>Whether it was given up whole: neither this owner nor one before may have left blobs whose names stand nowhere.</summary>
+    public bool HasLeftNothing => IsReleased && Nonce == 0;
+
     /// <summary>The next owner: a higher epoch, and a nonce never used with this VMO before.</summary>
     public Owner Next(ulong session, uint nonce) => new(session, Epoch + 1, nonce);
 

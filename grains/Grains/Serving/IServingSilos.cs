@@ -5,4 +5,7 @@ public interface IServingSilos
 {
     /// <summary>Whether the silo's session in the store has moved of late.</summary>
     bool IsServing(SiloAddress silo);
+
+    /// <summary>Whether this silo hands over what it owns: nothing is opened here any more.</summary>
+    bool IsLeaving { get; }
 }

@@ -16,6 +16,12 @@ internal sealed partial class Farewell(SiloOwnership ownership, ServingSilos ser
     /// <summary>After this the rest goes with the silo.</summary>
     private static readonly TimeSpan Most = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// For so long the silo hands on what is still sent here for those that are elsewhere by now: each answer tells its caller where. What it has in
+    /// hand when it ends fails, and is sent again.
+    /// </summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(500);
+
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -33,13 +39,13 @@ internal sealed partial class Farewell(SiloOwnership ownership, ServingSilos ser
         try
         {
             await ownership.HandOverAsync(AtOnce, bounded.Token);
+            LogHandedOver(count - ownership.Count, count, time.GetElapsedTime(began).TotalSeconds);
+            await Task.Delay(Linger, time, bounded.Token);
         }
         catch (OperationCanceledException)
         {
             // The rest goes with the silo.
         }
-
-        LogHandedOver(count - ownership.Count, count, time.GetElapsedTime(began).TotalSeconds);
     }
 
     [LoggerMessage(LogLevel.Information, "{Done} of {Count} VMOs were handed over in {Seconds:F2} s.")]

@@ -18,13 +18,15 @@ internal sealed class ServingSilos(SiloSession session, SiloAddress self) : ISer
     public void Saw(IEnumerable<string> descriptions) =>
         _others = descriptions.Where(text => text.Contains(At, StringComparison.Ordinal)).Select(text => text[(text.LastIndexOf(At, StringComparison.Ordinal) + At.Length)..]).ToHashSet(StringComparer.Ordinal);
 
-    /// <summary>From here on nothing is put on this silo by itself. False: no other serves.</summary>
+    /// <summary>From here on this silo puts and opens nothing on itself. False, and nothing changes: no other serves.</summary>
     public bool Leave()
     {
-        _isLeaving = true;
         var here = self.ToParsableString();
-        return _others.Any(other => other != here);
+        return _isLeaving = _others.Any(other => other != here);
     }
+
+    /// <inheritdoc/>
+    public bool IsLeaving => _isLeaving;
 
     /// <inheritdoc/>
     public bool IsServing(SiloAddress silo) =>

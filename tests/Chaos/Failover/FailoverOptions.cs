@@ -22,5 +22,8 @@ internal sealed record FailoverOptions
     /// <summary>How many VMOs there are; a tenth of them is being written.</summary>
     public int Vmos { get; init; } = 1000;
 
+    /// <summary>How long the writer of such a VMO rests between two writes.</summary>
+    public TimeSpan WriteRest { get; init; } = TimeSpan.FromMilliseconds(200);
+
     public IReadOnlyList<Going> Ways { get; init; } = Enum.GetValues<Going>();
 }

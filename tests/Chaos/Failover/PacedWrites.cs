@@ -6,15 +6,13 @@ namespace VmoCluster.Chaos.Failover;
 /// <summary>Writes to one VMO, one after the other with a rest between: how many there were, how many failed, how long the longest took.</summary>
 internal sealed class PacedWrites : IAsyncDisposable
 {
-    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(50);
-
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _writing;
     private long _done;
     private long _failed;
     private long _longest;
 
-    public PacedWrites(Vmo vmo) => _writing = WriteAsync(vmo);
+    public PacedWrites(Vmo vmo, TimeSpan rest) => _writing = WriteAsync(vmo, rest);
 
     public long Done => Interlocked.Read(ref _done);
 
@@ -29,7 +27,7 @@ internal sealed class PacedWrites : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task WriteAsync(Vmo vmo)
+    private async Task WriteAsync(Vmo vmo, TimeSpan rest)
     {
         var page = new byte[Limits.PageBytes];
         try
@@ -51,7 +49,7 @@ internal sealed class PacedWrites : IAsyncDisposable
                 var took = Stopwatch.GetTimestamp() - began;
                 if (took > Interlocked.Read(ref _longest))
                     Interlocked.Exchange(ref _longest, took);
-                await Task.Delay(Rest, _stop.Token);
+                await Task.Delay(rest, _stop.Token);
             }
         }
         catch (OperationCanceledException)

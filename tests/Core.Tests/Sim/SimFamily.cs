@@ -447,13 +447,13 @@ public sealed class SimFamily
         // Some take it and end before they have loaded anything.
         var owner = new Owner(silo.Session, previous.Epoch + 1, ++_nonce);
         for (Store.TakeOver(koid, owner); _random.Next(6) == 0; Store.TakeOver(koid, owner))
-            owner = owner.Next(silo.Session, ++_nonce);
+            (previous, owner) = (owner, owner.Next(silo.Session, ++_nonce));
         var record = Store.LoadRecord(koid);
         var top = VmoMachine.TopOf(record);
         var head = Store.LoadLayer(top, VmoMachine.HeadNames)!;
         while (VmoMachine.NextOf(top, head) is { } next)
             (top, head) = (next, Store.LoadLayer(next, VmoMachine.HeadNames)!);
-        var machine = VmoMachine.Acquired(record, top, head, owner, silo.Memory);
+        var machine = VmoMachine.Acquired(record, top, head, owner, previous, silo.Memory);
         machine.IsNoted = machine.NeedsNote;
         open = new(koid, silo, machine);
         _active[koid] = open;

@@ -26,6 +26,15 @@ public sealed class SimStore
         Set(_record, record);
     }
 
+    public void Release(Owner owner, uint leftBy)
+    {
+        if (owner != Owner)
+            return;
+        Owner = owner.Released(leftBy);
+        if (leftBy == 0)
+            Formers.Clear();
+    }
+
     public void TakeOver(Owner next)
     {
         Formers.Add(Owner.Nonce);

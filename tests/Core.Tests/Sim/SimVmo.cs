@@ -40,7 +40,7 @@ public sealed class SimVmo
         var owner = new Owner(7, 1, _nonce);
         var creation = VmoCreation.Root(meta.Koid, new() { Head = Head(Secret), Size = size, Options = meta.Options, Name = "sim", Confirmed = true }, Now);
         Store.Create(owner, creation.LayerFields, [.. creation.RecordFields.Select(field => field.Name.Span.SequenceEqual("meta"u8) ? field with { Value = meta.Encode() } : field)]);
-        Machine = VmoMachine.Acquired(Store.LoadRecord(), creation.Layer, Store.LoadLayer(VmoMachine.HeadNames), owner, Memory);
+        Machine = VmoMachine.Acquired(Store.LoadRecord(), creation.Layer, Store.LoadLayer(VmoMachine.HeadNames), owner, default, Memory);
     }
 
     /// <summary>What it asked of other VMOs, in order; a test delivers it.</summary>
@@ -163,17 +163,31 @@ public sealed class SimVmo
         Reopen();
     }
 
+    /// <summary>The silo hands it over in good order, as VmoGrain does. What is still on its way to the store is not waited for here: then it is as if the silo had died.</summary>
+    public void HandOver()
+    {
+        if (Machine.IsInTheAir)
+        {
+            Crash();
+            return;
+        }
+
+        Store.Release(Machine.Owner, Machine.KnowsGarbage ? Machine.Owner.Nonce : 0);
+        Cache = new(8);
+        Reopen();
+    }
+
     /// <summary>Another activation takes the VMO from the store as it is.</summary>
     public void Reopen()
     {
         _pending.Clear();
         EndLate();
         // Some take it and end before they have loaded anything.
-        var owner = NextOwner();
+        var (previous, owner) = (Store.Owner, NextOwner());
         for (Store.TakeOver(owner); _random.Next(4) == 0; Store.TakeOver(owner))
-            owner = NextOwner();
+            (previous, owner) = (Store.Owner, NextOwner());
         var record = Store.LoadRecord();
-        Machine = VmoMachine.Acquired(record, VmoMachine.TopOf(record), Store.LoadLayer(VmoMachine.HeadNames), owner, Memory);
+        Machine = VmoMachine.Acquired(record, VmoMachine.TopOf(record), Store.LoadLayer(VmoMachine.HeadNames), owner, previous, Memory);
         Machine.IsNoted = Machine.NeedsNote;
         Step(TickInput.Value);
     }

@@ -14,7 +14,7 @@ public sealed class MovesTests
     public MovesTests()
     {
         var sessions = FakeSessionStore.Create(out _store);
-        _moves = new(sessions, _session, _clock);
+        _moves = new(sessions, _session, new AllServe(), _clock);
     }
 
     [Theory]
@@ -39,5 +39,12 @@ public sealed class MovesTests
         }
 
         Assert.Equal(1000, begun);
+    }
+
+    private sealed class AllServe : IServingSilos
+    {
+        public bool IsLeaving => false;
+
+        public bool IsServing(SiloAddress silo) => true;
     }
 }
