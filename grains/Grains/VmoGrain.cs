@@ -261,6 +261,8 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
     // Orleans waits for the release before it makes the activation elsewhere; calls that come meanwhile are sent after it.
     private async Task HandOverHereAsync(string reason)
     {
+        if (_opening is { IsCompleted: false } opening)
+            await opening;
         _handedOver = ReleaseAsync(reason);
         await _handedOver;
         this.MigrateOnIdle();
@@ -369,7 +371,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
             await _services.Sessions.NoteUnfinishedAsync(owner.Session, Koid, cancellation);
             if (await _services.Store.CreateAsync(Koid, owner, creation.Layer, creation.LayerFields, creation.RecordFields, isPromised: false, cancellation))
             {
-                return Begin(VmoMachine.Created(creation, owner, _services.Memory), giveUps);
+                return Begin(VmoMachine.Created(creation, owner, _services.Memory), giveUps, leftBefore: 0);
             }
         }
         catch (Exception exception) when (exception is StoreException or OperationCanceledException)
@@ -478,7 +480,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
                     _ = StrikeNewbornAsync();
             }
 
-            return Begin(machine, giveUps);
+            return Begin(machine, giveUps, LeftBefore(acquired));
         }
         catch (StoreException exception)
         {
@@ -497,7 +499,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         await _services.Store.LoadLayerAsync(layer, VmoMachine.HeadNames, CancellationToken.None)
         ?? throw new InvalidDataException($"layer {layer}, the top by the record, is not in the store");
 
-    private Outcome Begin(VmoMachine machine, int giveUps)
+    private Outcome Begin(VmoMachine machine, int giveUps, uint leftBefore)
     {
         VmoShell? shell = null;
         shell = new(_services, machine, (reason, release) => EndShell(shell!, reason, release), WakeIn);
@@ -510,7 +512,7 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _giveUps) != giveUps)
         {
-            EndShell(shell, "it was given up on its way to memory", release: false);
+            EndShell(shell, "it was given up on its way to memory", release: true, leftBefore);
             return new(VmoStatus.ShouldWait, "the VMO is on its way to another silo", 20);
         }
 
@@ -518,23 +520,24 @@ public sealed class VmoGrain : Grain, IVmoGrain, IVmoUpkeepGrain, IOwningActivat
         return Outcome.Ok;
     }
 
-    private void EndShell(VmoShell shell, string reason, bool release)
+    private void EndShell(VmoShell shell, string reason, bool release, uint? leftBy = null)
     {
         if (!ReferenceEquals(_shell, shell))
             return;
         _shell = null;
         DeactivateOnIdle();
-        _ = LetGoAsync(shell, reason, release);
+        _ = LetGoAsync(shell, reason, release, leftBy);
     }
 
     // An owner that has loaded nothing has written nothing: what may be left is of those before.
     private static uint LeftBefore(Acquisition acquired) => acquired.Record!.Formers is [.., var last] ? last : 0;
 
-    private async Task LetGoAsync(VmoShell shell, string reason, bool release)
+    // Left by: whoever has, where that is not to be found out here.
+    private async Task LetGoAsync(VmoShell shell, string reason, bool release, uint? leftBy = null)
     {
         // Blobs still on their way might arrive after the next owner has looked for them: that one asks by letter, which is answered when they have.
         var machine = shell.Machine;
-        uint? leftBy = !release || machine.IsInTheAir ? null : machine.KnowsGarbage ? machine.Owner.Nonce : 0;
+        leftBy = !release || machine.IsInTheAir ? null : leftBy ?? (machine.KnowsGarbage ? machine.Owner.Nonce : 0);
         shell.End(new(VmoStatus.Io, $"the VMO is moving ({reason}); try again", 20));
         _services.Telemetry.Activated(-1);
         GrainLog.LetGo(_services.Logger, Koid.Value, reason);

@@ -81,7 +81,8 @@ internal sealed class VmoShell : IDisposable
     public async Task RestAsync()
     {
         _machine.IsResting = true;
-        for (var steps = RestMost / RestStep; steps > 0 && _machine.IsInTheAir && IsValid; steps--)
+        var began = _services.Time.GetTimestamp();
+        while (_machine.IsInTheAir && IsValid && _services.Time.GetElapsedTime(began) < RestMost)
             await Task.Delay(RestStep, _services.Time);
     }
 

@@ -158,10 +158,14 @@ internal sealed class Destruction(MachineState state, Loads loads) : ILoadWaiter
         if (_blobs.Count > 0)
         {
             var some = _blobs.Take(BlobsAtOnce).ToArray();
-            Busy(new UnlinkBlobs(state.Layer.Id, some) { Then = outcome => Unlinked(some.Length, outcome) });
+            Busy(new UnlinkBlobs(state.Layer.Id, some) { AreFormersDone = some.Length == _blobs.Count, Then = outcome => Unlinked(some.Length, outcome) });
             return;
         }
 
+        // Nothing is left of it, nor of owners before: also while it waits for those who look through the layers below.
+        state.Layer.Dead.Clear();
+        state.Layer.Doubtful.Clear();
+        state.Layer.FormersLeft = 0;
         (_isTopGone, _frozen) = (true, state.Layer.Below.Under);
         Advance();
     }

@@ -557,7 +557,8 @@ public sealed class VmoMachine
                 _isUnlinking = false;
                 if (outcome.IsOk)
                 {
-                    layer.Dead.RemoveRange(0, blobs.Length);
+                    // The layer's end, which unlinks all of them, may have come meanwhile.
+                    layer.Dead.RemoveRange(0, Math.Min(blobs.Length, layer.Dead.Count));
                     layer.FormersLeft = Math.Max(0, layer.FormersLeft - blobs.Length);
                 }
                 else

@@ -8,6 +8,14 @@ namespace VmoCluster.Core.Store;
 /// </summary>
 public readonly record struct Owner(ulong Session, ulong Epoch, uint Nonce)
 {
+    /// <summary>Bits of a nonce that are chance; the 20 above them are the epoch's.</summary>
+    public const int ChanceBits = 12;
+
+    private const uint EpochsMask = uint.MaxValue >> ChanceBits;
+
+    /// <summary>Whether an owner's nonce is of a later epoch than another's, of the same VMO and within 2^19 take-overs.</summary>
+    public static bool IsLater(uint nonce, uint than) => (((nonce >> ChanceBits) - (than >> ChanceBits)) & EpochsMask) is > 0 and <= EpochsMask / 2;
+
     /// <summary>Whether nobody owns the VMO at present.</summary>
     public bool IsReleased => Session == 0;
 

@@ -15,14 +15,12 @@ public sealed record StoredHash(Owner Owner, ulong Seq, IReadOnlyList<StoreField
     /// </summary>
     public IReadOnlyList<uint> Formers { get; init; } = [];
 
-    /// <summary>Those that came after a writer; all of them when it is not among them, for then it came before, or nobody has written.</summary>
-    public static IEnumerable<uint> After(IReadOnlyList<uint> formers, uint writer)
-    {
-        var at = formers.Count - 1;
-        while (at >= 0 && formers[at] != writer)
-            at--;
-        return formers.Skip(at + 1);
-    }
+    /// <summary>
+    /// Those that came after a writer, by the epochs in their nonces; all of them where nobody has written (0). The list need not be whole: a build that does not
+    /// know it may have owned the VMO in between.
+    /// </summary>
+    public static IEnumerable<uint> After(IReadOnlyList<uint> formers, uint writer) =>
+        formers.Where(former => writer == 0 || Owner.IsLater(former, writer));
 }
 
 /// <summary>What is known of a koid.</summary>

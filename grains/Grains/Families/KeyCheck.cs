@@ -98,7 +98,7 @@ internal sealed class KeyCheck(IPageStore store, CancellationToken cancellation)
         if (layer != member.Top)
             return layer.WrittenAhead.Contains(blob);
         return member.IsDying || (layer.NextBlob.Nonce == blob.Nonce
-            ? blob.Nonce == home.Record.Owner.Nonce && blob.Counter >= layer.NextBlob.Counter
+            ? (blob.Nonce == home.Record.Owner.Nonce || home.Record.Formers.Contains(blob.Nonce)) && blob.Counter >= layer.NextBlob.Counter
             : blob.Nonce == home.Record.Owner.Nonce || StoredHash.After(home.Record.Formers, layer.NextBlob.Nonce).Contains(blob.Nonce));
     }
 

@@ -15,11 +15,9 @@ namespace VmoCluster.Hosting.Ownership;
 /// </summary>
 internal static class Nonces
 {
-    private const int ChanceBits = 12;
-
     /// <summary>A nonce for the activation that gets this epoch. Never 0: that is nobody's.</summary>
     public static uint For(ulong epoch) =>
-        (uint)(epoch << ChanceBits) | (uint)RandomNumberGenerator.GetInt32(1, 1 << ChanceBits);
+        (uint)(epoch << Owner.ChanceBits) | (uint)RandomNumberGenerator.GetInt32(1, 1 << Owner.ChanceBits);
 
     /// <summary>The owner that follows.</summary>
     public static Owner After(Owner found, ulong session) => found.Next(session, For(found.Epoch + 1));

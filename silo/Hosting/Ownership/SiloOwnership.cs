@@ -159,7 +159,7 @@ internal sealed partial class SiloOwnership(
             {
                 await pair.Value.Activation.HandOverAsync("the silo leaves").WaitAsync(HandOverBound, time, cancellation).ConfigureAwait(false);
             }
-            catch (Exception failure) when (failure is not OperationCanceledException) // It goes with the silo's end.
+            catch (Exception failure) when (!cancellation.IsCancellationRequested) // It goes with the silo's end.
             {
                 LogHandOverFailed(pair.Key, pair.Value.Owner.Session, failure.Message);
             }
@@ -303,11 +303,13 @@ internal sealed partial class SiloOwnership(
                 await pages.FinishWritesAsync(vmo, cancellation).ConfigureAwait(false);
             }
 
-            var leftBy = _tries.TryGetValue(vmo, out var tried) && tried == found ? 0 : found.Nonce;
+            var isTried = _tries.TryRemove(vmo, out var tried) && tried == found;
+            var leftBy = isTried ? 0 : found.Nonce;
             var next = Nonces.After(found, mine);
             _tries[vmo] = next;
             if (!(await pages.TakeOverAsync(vmo, found, next, leftBy, cancellation).ConfigureAwait(false)).Taken)
             {
+                _tries.TryRemove(new(vmo, next));
                 continue;
             }
 
@@ -327,7 +329,7 @@ internal sealed partial class SiloOwnership(
             }
 
             _letters.Forget(vmo);
-            _tries.TryRemove(vmo, out _);
+            _tries.TryRemove(new(vmo, next));
             Told(way);
             return new(AcquireKind.Acquired, next, found, record);
         }

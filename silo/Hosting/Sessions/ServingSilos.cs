@@ -9,6 +9,7 @@ internal sealed class ServingSilos(SiloSession session, SiloAddress self) : ISer
     private const string At = " at ";
 
     private volatile HashSet<string> _others = new HashSet<string>();
+    private readonly string _here = self.ToParsableString();
     private volatile bool _isLeaving;
 
     /// <summary>What a session is described with.</summary>
@@ -19,16 +20,14 @@ internal sealed class ServingSilos(SiloSession session, SiloAddress self) : ISer
         _others = descriptions.Where(text => text.Contains(At, StringComparison.Ordinal)).Select(text => text[(text.LastIndexOf(At, StringComparison.Ordinal) + At.Length)..]).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>From here on this silo puts and opens nothing on itself. False, and nothing changes: no other serves.</summary>
-    public bool Leave()
-    {
-        var here = self.ToParsableString();
-        return _isLeaving = _others.Any(other => other != here);
-    }
+    public bool Leave() => _isLeaving = AreOthers;
 
     /// <inheritdoc/>
-    public bool IsLeaving => _isLeaving;
+    public bool IsLeaving => _isLeaving && AreOthers;
+
+    private bool AreOthers => _others.Any(other => other != _here);
 
     /// <inheritdoc/>
     public bool IsServing(SiloAddress silo) =>
-        silo.Equals(self) ? !_isLeaving && session.IsValid(session.Id) : _others.Contains(silo.ToParsableString());
+        silo.Equals(self) ? !IsLeaving && session.IsValid(session.Id) : _others.Contains(silo.ToParsableString());
 }

@@ -23,7 +23,6 @@ public sealed class SimFamily
     private readonly List<(SimActivation Of, VmoEffect Effect)> _pending = [];
     private readonly List<(int After, Action Run)> _late = [];
     private ulong _koids = 100;
-    private uint _nonce = 1;
     private ulong _sequence;
     private ulong _secrets;
     private readonly SimSessions _sessions = new();
@@ -445,9 +444,9 @@ public sealed class SimFamily
         }
 
         // Some take it and end before they have loaded anything.
-        var owner = new Owner(silo.Session, previous.Epoch + 1, ++_nonce);
+        var owner = new Owner(silo.Session, previous.Epoch + 1, SimFormers.NonceOf(previous.Epoch + 1));
         for (Store.TakeOver(koid, owner); _random.Next(6) == 0; Store.TakeOver(koid, owner))
-            (previous, owner) = (owner, owner.Next(silo.Session, ++_nonce));
+            (previous, owner) = (owner, owner.Next(silo.Session, SimFormers.NonceOf(owner.Epoch + 1)));
         var record = Store.LoadRecord(koid);
         var top = VmoMachine.TopOf(record);
         var head = Store.LoadLayer(top, VmoMachine.HeadNames)!;

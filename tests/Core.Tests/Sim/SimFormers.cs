@@ -7,6 +7,9 @@ public sealed class SimFormers
 {
     private readonly List<uint> _nonces = [];
 
+    /// <summary>The nonce of an epoch's owner, as a silo makes it but for the chance.</summary>
+    public static uint NonceOf(ulong epoch) => (uint)(epoch << Owner.ChanceBits) | 1;
+
     public void Add(uint nonce)
     {
         if (nonce == 0 || (_nonces.Count > 0 && _nonces[^1] == nonce))

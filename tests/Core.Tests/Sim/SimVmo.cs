@@ -15,7 +15,6 @@ public sealed class SimVmo
     private readonly List<VmoEffect> _pending = [];
     private readonly List<(int After, Action Run)> _late = [];
     private readonly int _deadlineMs = 15_000;
-    private uint _nonce = 1;
     private ulong _sequence;
 
     public SimVmo(int seed, ulong size, VmoOptions options = VmoOptions.None, int cachePages = 8)
@@ -23,7 +22,7 @@ public sealed class SimVmo
         _random = new(seed);
         Cache = new(cachePages);
         Secret = new(0xA5A5, (ulong)seed + 1);
-        var owner = new Owner(7, 1, _nonce);
+        var owner = new Owner(7, 1, SimFormers.NonceOf(1));
         var call = new CreateCall { Head = Head(Secret), Size = size, Options = options, Name = "sim", Confirmed = true };
         Assert.True(VmoCreation.Check(call).IsOk);
         var creation = VmoCreation.Root(new(42), call, Now);
@@ -37,7 +36,7 @@ public sealed class SimVmo
         _random = new(seed);
         Cache = new(8);
         Secret = new(0xA5A5, (ulong)seed + 1);
-        var owner = new Owner(7, 1, _nonce);
+        var owner = new Owner(7, 1, SimFormers.NonceOf(1));
         var creation = VmoCreation.Root(meta.Koid, new() { Head = Head(Secret), Size = size, Options = meta.Options, Name = "sim", Confirmed = true }, Now);
         Store.Create(owner, creation.LayerFields, [.. creation.RecordFields.Select(field => field.Name.Span.SequenceEqual("meta"u8) ? field with { Value = meta.Encode() } : field)]);
         Machine = VmoMachine.Acquired(Store.LoadRecord(), creation.Layer, Store.LoadLayer(VmoMachine.HeadNames), owner, default, Memory);
@@ -192,7 +191,7 @@ public sealed class SimVmo
         Step(TickInput.Value);
     }
 
-    private Owner NextOwner() => new(7, Store.Owner.Epoch + 1, ++_nonce);
+    private Owner NextOwner() => new(7, Store.Owner.Epoch + 1, SimFormers.NonceOf(Store.Owner.Epoch + 1));
 
     // What was sent before a commit is settled, or the VMO taken over, arrives before or never (silo/PageStore/DESIGN.md).
     private void EndLate()
