@@ -20,6 +20,7 @@ public sealed class NbdCertificate
     // Why the last reading gave nothing.
     private string _why = "";
     private (string Certificate, string Key) _readAs;
+    private (string Certificate, string Key) _toldOf;
 
     /// <summary>Reads it for the first time. Throws <see cref="NbdSetupException"/> when there is none that is valid now.</summary>
     /// <param name="certificateFile">The certificate, and its chain behind it.</param>
@@ -39,14 +40,15 @@ public sealed class NbdCertificate
         {
             if (Written(_certificateFile, _keyFile) is var written && written != _readAs)
             {
-                _readAs = written;
                 if (Read() is { } next)
                 {
-                    _current = next;
+                    (_current, _readAs) = (next, written);
                     _log($"a new certificate is shown, valid until {next.TargetCertificate.NotAfter.ToUniversalTime():u}");
                 }
-                else
+                else if (written != _toldOf)
                 {
+                    // Looked at again with each handshake: it may be one that is valid a moment later, or a file that could not be read just now.
+                    _toldOf = written;
                     _log($"the certificate stays the one it was: {_why}");
                 }
             }

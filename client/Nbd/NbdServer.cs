@@ -15,6 +15,9 @@ public sealed class NbdServer : IAsyncDisposable
 {
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
 
+    // For how long a client is waited for that does not take TLS' last word.
+    private static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(1);
+
     private readonly Socket _listener;
     private readonly VmoClient _client;
     private readonly NbdOptions _options;
@@ -167,7 +170,7 @@ public sealed class NbdServer : IAsyncDisposable
                 await transmission.RunAsync().ConfigureAwait(false);
             // A connection that is merely cut looks like an attack to TLS.
             if (agreed.Stream is SslStream tls)
-                await tls.ShutdownAsync().ConfigureAwait(false);
+                await tls.ShutdownAsync().WaitAsync(Goodbye).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         finally
         {

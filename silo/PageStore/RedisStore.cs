@@ -205,7 +205,23 @@ public sealed class RedisStore : IAsyncDisposable
                 VmoStatus.Io, $"The store's durability is {identity.Durability}, this silo asks for {options.Durability}: all silos must ask for the same.");
         }
 
+        await RequireClusterAsync(control, options, keys, scripts, identity.Id);
         return (identity, seen ?? StoreSighting.Read(identity.Id, null));
+    }
+
+    // Said by the first silo that asks, which may be a later one than that which made the store.
+    private static async Task RequireClusterAsync(StoreConnection control, RedisStoreOptions options, StoreKeys keys, StoreScripts scripts, string id)
+    {
+        var asked = options.ClusterId ?? ClusterNames.ClusterId(id);
+        var found = (string?)await control.Database.HashGetAsync(keys.Store, "cluster", CommandFlags.DemandMaster)
+            ?? (string)ToHash(await control.EvaluateAsync(scripts.Identify, [keys.Store], ["cluster", "cluster", asked], options.Durability.ReplicaCount))
+                .First(field => field.Name == "cluster").Value!;
+        if (found != asked)
+        {
+            throw new StoreException(
+                VmoStatus.Io,
+                $"The silos of this store are the cluster {found}, this one asks for {asked}: all must ask for the same. Another name can be taken when none runs, after HDEL {keys.Store} cluster.");
+        }
     }
 
     private static async Task<(string? Id, StoreSighting? Seen)> SightAsync(StoreConnection control, StoreKeys keys)

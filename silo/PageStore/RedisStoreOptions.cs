@@ -34,6 +34,12 @@ public sealed class RedisStoreOptions
     public Durability Durability { get; init; } = Durability.Primary;
 
     /// <summary>
+    /// The Orleans cluster that the silo joins; null: the one made from the store's id. All silos of a store must ask for the same: two clusters on one
+    /// store would be safe, for owners and sessions are the store's, and would take every VMO from each other with each call.
+    /// </summary>
+    public string? ClusterId { get; init; }
+
+    /// <summary>
     /// Share of maxmemory (0 to 1) from which on only frees and changes of structure are stored. What is left is for those; too high a
     /// share and a full store cannot even be emptied.
     /// </summary>

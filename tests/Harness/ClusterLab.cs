@@ -90,6 +90,17 @@ public sealed class ClusterLab : IAsyncDisposable
         }
     }
 
+    /// <summary>Of the packets between the silo and all others, Redis and silos, so many in a hundred are lost. Throws without a network.</summary>
+    public void LosePackets(int silo, int percent)
+    {
+        var network = Network ?? throw new PlatformNotSupportedException(NetworkLab.Impossible ?? "This lab was started without a network.");
+        foreach (var other in RedisHosts().Concat(_hosts.Where((_, i) => i != silo).OfType<LabHost>()))
+        {
+            network.Lose(_hosts[silo]!, other, percent);
+            network.Lose(other, _hosts[silo]!, percent);
+        }
+    }
+
     /// <summary>What passes between the silo and Redis comes so much later.</summary>
     public void DelayRedis(int silo, TimeSpan delay, int seed = 0) => WayToRedis(silo).Delay(delay, delay, seed: seed);
 
@@ -135,8 +146,8 @@ public sealed class ClusterLab : IAsyncDisposable
     private bool IsPossible(FaultKind kind) => kind switch
     {
         FaultKind.Partition => Network is not null || HasWays,
-        FaultKind.OneWayPartition => Network is not null,
-        FaultKind.Delay => HasWays,
+        FaultKind.OneWayPartition or FaultKind.Loss => Network is not null,
+        FaultKind.Delay or FaultKind.HalfOpen or FaultKind.CutMidFrame => HasWays,
         FaultKind.FailOver => Store.IsReplaced,
         FaultKind.Truncate => HasWays && Store.Nodes.Count == 1,
         _ => true,

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
+using System.Net.Sockets;
 using System.Text;
 using VmoCluster.Client;
+using VmoCluster.NbdDoor;
 using VmoCluster.NbdDoor.Wire;
 
 namespace VmoCluster.Nbd.Tests;
@@ -153,6 +155,60 @@ public sealed class ProtocolTests(DiskNode node) : IClassFixture<DiskNode>
         for (var i = 0; i < 3; i++)
             seen.Add((await client.ReceiveSimpleAsync()).Error);
         Assert.Equal([NbdError.Invalid, NbdError.NoSpace, NbdError.NoSpace], seen.Order());
+    }
+
+    // Whoever copies a disk leaves out what is told to be zeros.
+    [Fact]
+    public async Task What_lies_behind_the_end_of_a_VMO_that_has_become_smaller_is_not_told_to_be_zeros()
+    {
+        var vmo = await NewAsync(1 << 20);
+        using var client = new RawClient(node.Socket);
+        await client.GreetAsync();
+        var name = vmo.Handle.Reveal();
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.StructuredReply))[^1].Kind);
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.SetMetaContext, RawClient.Text(name), RawClient.U32(1), RawClient.Text("base:allocation")))[^1].Kind);
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Go, RawClient.Text(name), RawClient.U16(0)))[^1].Kind);
+        await client.SendAsync(RawClient.Request(NbdCommand.BlockStatus, 0, 1 << 20));
+        Assert.Equal(NbdChunk.BlockStatus, (await client.ReceiveChunkAsync()).Kind);
+
+        await vmo.SetSizeAsync(1 << 19);
+        await client.SendAsync(RawClient.Request(NbdCommand.BlockStatus, 0, 1 << 20));
+        var beyond = await client.ReceiveChunkAsync();
+        Assert.Equal((NbdChunk.Error, NbdError.Invalid), (beyond.Kind, (NbdError)BinaryPrimitives.ReadUInt32BigEndian(beyond.Data)));
+        await client.SendAsync(RawClient.Request(NbdCommand.BlockStatus, 0, 1 << 19));
+        Assert.Equal(NbdChunk.BlockStatus, (await client.ReceiveChunkAsync()).Kind);
+    }
+
+    [Fact]
+    public async Task A_handle_for_a_part_of_a_VMO_is_refused_with_what_to_do()
+    {
+        var vmo = await NewAsync(1 << 20);
+        var part = await vmo.DuplicateAsync(VmoRights.Read, range: new(4096, 8192));
+        using var client = new RawClient(node.Socket);
+        await client.GreetAsync();
+        var (kind, data) = (await client.AskAsync(NbdOption.Go, RawClient.Text(part.Handle.Reveal()), RawClient.U16(0)))[^1];
+        Assert.Equal(NbdOptionReply.Policy, kind);
+        Assert.Contains("4096 to 12288 of 1048576", Encoding.UTF8.GetString(data), StringComparison.Ordinal);
+    }
+
+    // What it was sent fills its socket; what it says then ends its connection.
+    [Fact]
+    public async Task A_server_ends_in_time_whatever_clients_do_that_read_nothing()
+    {
+        var vmo = await NewAsync(1 << 20);
+        await vmo.WriteAsync(0, Enumerable.Repeat((byte)9, 1 << 20).ToArray());
+        var path = node.File("ends");
+        await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client);
+        using var nonsense = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
+        using var goodbye = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
+        foreach (var (client, last) in new[] { (nonsense, new byte[28]), (goodbye, RawClient.Request(NbdCommand.Disconnect, 0, 0)) })
+        {
+            await client.SendAsync([.. Enumerable.Range(0, 96).Select(_ => RawClient.Request(NbdCommand.Read, 0, 64 << 10))]);
+            await client.SendAsync(last);
+        }
+
+        await Task.Delay(TimeSpan.FromSeconds(0.5));
+        await server.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
     }
 
     [Theory]

@@ -30,6 +30,9 @@ internal sealed class DiskExtents
         Put(end - start, run.IsZero, run.Owner);
     }
 
+    /// <summary>Whether nothing is left to be taken for zeros because it was not told.</summary>
+    public bool IsToldToEnd => _at == _end;
+
     /// <summary>The first so many.</summary>
     public List<DiskExtent> Take(int most) => _extents.GetRange(0, Math.Min(most, _extents.Count));
 

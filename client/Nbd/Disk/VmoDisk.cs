@@ -21,9 +21,10 @@ internal sealed class VmoDisk
     private const ulong ExtentsBytes = 256 << 20;
 
     private readonly Vmo _vmo;
+    private readonly bool _isResizable;
 
     private VmoDisk(Vmo vmo, VmoInfo info, bool isReadOnly) =>
-        (_vmo, Name, SizeBytes, IsReadOnly) = (vmo, info.Name ?? "", info.Size, isReadOnly);
+        (_vmo, _isResizable, Name, SizeBytes, IsReadOnly) = (vmo, info.IsResizable, info.Name ?? "", info.Size, isReadOnly);
 
     /// <summary>The VMO's number.</summary>
     public Koid Koid => _vmo.Koid;
@@ -46,6 +47,8 @@ internal sealed class VmoDisk
             throw new VmoException(VmoStatus.AccessDenied, "the handle lacks READ");
         if (info.Size is 0 or > SizeBytesMost)
             throw new VmoException(VmoStatus.InvalidArgs, $"the VMO has {info.Size} bytes; a disk has 1 to {SizeBytesMost}");
+        if (info.Range is { } part && (part.Offset > 0 || part.Length < info.Size))
+            throw new VmoException(VmoStatus.InvalidArgs, $"the handle opens bytes {part.Offset} to {part.End} of {info.Size}; a disk is a whole VMO: make a slice of them");
         return new(vmo, info, export.IsReadOnly || !info.Rights.HasFlag(VmoRights.Write));
     }
 
@@ -103,7 +106,12 @@ internal sealed class VmoDisk
                 break;
         }
 
-        return extents.Count >= most ? extents.Take(most) : extents.ToEnd();
+        if (extents.Count >= most)
+            return extents.Take(most);
+        // What lies behind the end of a VMO that was shrunk is not told either, and is no zeros.
+        if (_isResizable && !extents.IsToldToEnd && await _vmo.GetSizeAsync().ConfigureAwait(false) is var size && size < offset + length)
+            throw new VmoException(VmoStatus.OutOfRange, $"bytes {offset} to {offset + length} were asked of, and the VMO has {size}");
+        return extents.ToEnd();
     }
 
     /// <summary>The ancestors by how far up they are, this VMO being 1; those that the handle may not see are not in it.</summary>

@@ -35,6 +35,7 @@ internal sealed class Transmission : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly CancellationTokenSource _reading;
     private readonly Task _ending;
+    private readonly CancellationTokenRegistration _stopping;
     private Task<Dictionary<Koid, uint>>? _depths;
 
     public Transmission(Agreement agreed, NbdOptions options, CancellationToken stopped)
@@ -45,6 +46,8 @@ internal sealed class Transmission : IAsyncDisposable
         (_stopped, _reading) = (stopped, CancellationTokenSource.CreateLinkedTokenSource(stopped, _end.Token));
         _output = new(agreed.Stream, _end.Token);
         _ending = EndWithOutputAsync();
+        // Whatever the client does then, also where it had said goodbye and does not read what it was sent.
+        _stopping = stopped.Register(() => _end.CancelAfter(2 * Drain));
     }
 
     /// <summary>Serves until the client leaves, or the server is told to stop: what was taken by then is answered, if it is done soon. Throws <see cref="ProtocolException"/> and <see cref="IOException"/>s.</summary>
@@ -59,6 +62,12 @@ internal sealed class Transmission : IAsyncDisposable
             await _room.EmptyAsync().WaitAsync(Drain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             // Of one that does not read, what was sent is not waited for.
             _end.CancelAfter(Drain);
+        }
+        catch (Exception)
+        {
+            // Nor of one that has said what nobody understands, or is gone.
+            _end.CancelAfter(Drain);
+            throw;
         }
     }
 
@@ -89,6 +98,7 @@ internal sealed class Transmission : IAsyncDisposable
     {
         await _output.DisposeAsync().ConfigureAwait(false);
         await _ending.ConfigureAwait(false);
+        await _stopping.DisposeAsync().ConfigureAwait(false);
         _reading.Dispose();
         _end.Dispose();
     }

@@ -45,6 +45,7 @@ public sealed partial class NodeStore : IAsyncDisposable
                     CaFile = options.RedisCa,
                     KeyPrefix = options.Prefix,
                     Durability = options.Durability,
+                    ClusterId = options.ClusterId,
                     Embedded = embedded is not null,
                     Judge = memory.Judge,
                     IsDiskNearlyFull = embedded is null ? null : embedded.IsDiskNearlyFull,

@@ -93,6 +93,8 @@ public sealed class RefusedStartTests
             await RefusedAsync(new() { Redis = redis.Configuration, Arguments = ["--durability", "replicas:1"] }, StartupError, "replicas");
             await RefusedAsync(
                 new() { Redis = redis.Configuration, Arguments = ["--store-id", "0123456789abcdef0123456789abcdef"] }, StartupError, $"this store's id is {store}");
+            // Two clusters on one store would take each other's VMOs with each call.
+            await RefusedAsync(new() { Redis = redis.Configuration, Arguments = ["--cluster-id", "vmo-mistyped"] }, StartupError, $"are the cluster vmo-{store[..12]}, this one asks for vmo-mistyped");
             // Whoever waits for fewer replicas than the others would acknowledge what they would not.
             await redis.CommandAsync("HSET", "vmo:store", "durability", "replicas:1");
             await RefusedAsync(new() { Redis = redis.Configuration, Arguments = ["--durability", "primary"] }, StartupError, "durability", "replicas:1");
@@ -101,6 +103,12 @@ public sealed class RefusedStartTests
             await RefusedAsync(new() { Redis = redis.Configuration }, StartupError, "other limits", "page=8192");
             Assert.Equal(200, (await Nodes.GetAsync(silo, "/health/ready")).Code);
         }
+
+        // With none running the name may be another; and a store that does not say is whoever's comes first.
+        await redis.CommandAsync("HSET", "vmo:store", "limits", Limits.Fingerprint);
+        await redis.CommandAsync("HDEL", "vmo:store", "cluster");
+        await using var renamed = await SiloProcess.StartAsync(new() { Redis = redis.Configuration, Arguments = ["--cluster-id", "vmo-renamed"] });
+        await RefusedAsync(new() { Redis = redis.Configuration }, StartupError, "are the cluster vmo-renamed");
     }
 
     [Fact]

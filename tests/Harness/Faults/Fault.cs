@@ -20,6 +20,15 @@ public enum FaultKind
     /// <summary>What passes between a silo and Redis comes late.</summary>
     Delay,
 
+    /// <summary>A fifth of the packets between a silo and everybody else is lost.</summary>
+    Loss,
+
+    /// <summary>A silo's connections to Redis stay, and new ones are taken, but nothing passes.</summary>
+    HalfOpen,
+
+    /// <summary>A silo's connections to Redis are reset one after the other, each in the middle of something.</summary>
+    CutMidFrame,
+
     /// <summary>kill -9 of Redis' primary, or of one of them; started again after the duration.</summary>
     RedisKill,
 
@@ -48,10 +57,10 @@ public sealed record Fault(TimeSpan At, FaultKind Kind, int Target, TimeSpan Dur
     public TimeSpan End => At + Duration;
 
     /// <summary>Whether it is of one silo.</summary>
-    public bool IsOfSilo => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Delay;
+    public bool IsOfSilo => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Delay or FaultKind.Loss or FaultKind.HalfOpen or FaultKind.CutMidFrame;
 
     /// <summary>How many silos do not serve while it lasts, Redis' own faults apart.</summary>
-    public int Down => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.RollingRestart ? 1 : 0;
+    public int Down => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Loss or FaultKind.HalfOpen or FaultKind.RollingRestart ? 1 : 0;
 
     public override string ToString()
     {

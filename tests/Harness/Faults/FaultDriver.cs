@@ -13,6 +13,11 @@ namespace VmoCluster.Harness;
 /// <param name="log">Takes a line at a time, from several threads.</param>
 public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 {
+    private const int PercentLost = 20;
+
+    // Commits of some pages, and answers of some slots.
+    private const int CutWithin = 64 << 10;
+
     private static readonly TimeSpan BackWithin = TimeSpan.FromSeconds(120);
     private static readonly string[] LastWords = ["crit: ", "FailFast", "Unhandled exception", "vmo node: "];
 
@@ -129,6 +134,9 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
                 FaultKind.Partition => DuringAsync(fault, () => lab.CutFromRedis(fault.Target), () => lab.Heal(fault.Target), cancel),
                 FaultKind.OneWayPartition => DuringAsync(fault, () => lab.CutFromSilos(fault.Target, isOneWay: true), () => lab.Heal(fault.Target), cancel),
                 FaultKind.Delay => DuringAsync(fault, () => lab.DelayRedis(fault.Target, Delay, fault.Seed), () => lab.Heal(fault.Target), cancel),
+                FaultKind.Loss => DuringAsync(fault, () => lab.LosePackets(fault.Target, PercentLost), () => lab.Heal(fault.Target), cancel),
+                FaultKind.HalfOpen => DuringAsync(fault, () => lab.WayToRedis(fault.Target).Stall(), () => lab.Heal(fault.Target), cancel),
+                FaultKind.CutMidFrame => CutAsync(fault, cancel),
                 FaultKind.RedisKill => InTurnAsync(() => KillRedisAsync(fault, isTruncated: false, cancel)),
                 FaultKind.RedisPause => InTurnAsync(() => PauseRedisAsync(fault, cancel)),
                 FaultKind.FailOver => InTurnAsync(() => FailOverAsync(fault)),
@@ -151,6 +159,23 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         begin();
         await SleptAsync(fault.Duration, cancel);
         end();
+    }
+
+    // Each time after so many bytes more, of what the silo sends or of what it is answered.
+    private async Task CutAsync(Fault fault, CancellationToken cancel)
+    {
+        var (way, chance, cuts, began) = (lab.WayToRedis(fault.Target), new Random(fault.Seed), 0, Stopwatch.GetTimestamp());
+        var before = way.Cuts;
+        while (Stopwatch.GetElapsedTime(began) < fault.Duration)
+        {
+            way.CutAfter(chance.Next(1, CutWithin), chance.Next(2) == 0 ? ProxyWay.ToServer : ProxyWay.ToClient);
+            cuts++;
+            if (!await SleptAsync(TimeSpan.FromMilliseconds(chance.Next(50, 500)), cancel))
+                break;
+        }
+
+        lab.Heal(fault.Target);
+        Note($"        connections were cut {way.Cuts - before} times of {cuts}");
     }
 
     // One that has ended by itself, and is not back yet, cannot stand still.
