@@ -21,6 +21,7 @@ public sealed class NbdCertificate
     private string _why = "";
     private (string Certificate, string Key) _readAs;
     private (string Certificate, string Key) _toldOf;
+    private SslStreamCertificateContext? _toldExpired;
 
     /// <summary>Reads it for the first time. Throws <see cref="NbdSetupException"/> when there is none that is valid now.</summary>
     /// <param name="certificateFile">The certificate, and its chain behind it.</param>
@@ -51,6 +52,13 @@ public sealed class NbdCertificate
                     _toldOf = written;
                     _log($"the certificate stays the one it was: {_why}");
                 }
+            }
+
+            var until = _current.TargetCertificate.NotAfter.ToUniversalTime();
+            if (_time.GetUtcNow() > until && _toldExpired != _current)
+            {
+                _toldExpired = _current;
+                _log($"the certificate has expired on {until:u}, and clients refuse it: put a new one into {_certificateFile}");
             }
 
             return _current;
@@ -90,7 +98,8 @@ public sealed class NbdCertificate
             chain.ImportFromPemFile(_certificateFile);
             return SslStreamCertificateContext.Create(X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null), chain, offline: true);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException)
+        // ArgumentException: the key is another certificate's, as between the writing of the one file and of the other.
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             _why = $"the files cannot be read as a PEM certificate and its key: {failure.Message}";
             return null;

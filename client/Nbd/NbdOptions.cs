@@ -29,6 +29,9 @@ public sealed record NbdOptions
     /// </summary>
     public TimeSpan RefusalStep { get; init; } = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>What a connection is given to end when the server does, or its handle, and then to take its last answers. Default 1 s.</summary>
+    internal TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>The clock of these.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

@@ -15,7 +15,7 @@ public sealed class NbdServer : IAsyncDisposable
 {
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
 
-    // For how long a client is waited for that does not take TLS' last word.
+    // For how long a client is waited for that does not take the last word, or does not go then.
     private static readonly TimeSpan Goodbye = TimeSpan.FromSeconds(1);
 
     private readonly Socket _listener;
@@ -156,25 +156,47 @@ public sealed class NbdServer : IAsyncDisposable
         }
     }
 
-    private async Task ServeAsync(Stream stream)
+    private async Task ServeAsync(NetworkStream stream)
     {
         using var within = new HandshakeTime(_options, _stopped);
         var negotiation = new Negotiation(stream, _client, _options, within);
+        Transmission? transmission = null;
         try
         {
             if (await negotiation.RunAsync(within.Token).ConfigureAwait(false) is not { } agreed)
                 return;
             within.Suspend();
-            var transmission = new Transmission(agreed, _options, _stopped);
-            await using (transmission.ConfigureAwait(false))
-                await transmission.RunAsync().ConfigureAwait(false);
-            // A connection that is merely cut looks like an attack to TLS.
-            if (agreed.Stream is SslStream tls)
-                await tls.ShutdownAsync().WaitAsync(Goodbye).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            transmission = new(agreed, _options, _stopped);
+            await transmission.RunAsync().ConfigureAwait(false);
+            await SayGoodbyeAsync(stream, agreed.Stream as SslStream).ConfigureAwait(false);
         }
         finally
         {
             await negotiation.Stream.DisposeAsync().ConfigureAwait(false);
+            await stream.DisposeAsync().ConfigureAwait(false);
+            // The client has its answers, or is gone: what it left behind counts as a connection still.
+            if (transmission is not null)
+                await transmission.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    // A connection that is merely cut looks like an attack to TLS; and one that is closed with bytes unread is reset, by which the client may lose what it was sent last.
+    private static async Task SayGoodbyeAsync(NetworkStream stream, SslStream? tls)
+    {
+        using var within = new CancellationTokenSource(Goodbye);
+        if (tls is not null)
+            await tls.ShutdownAsync().WaitAsync(within.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        try
+        {
+            stream.Socket.Shutdown(SocketShutdown.Send);
+            var unread = new byte[4096];
+            while (await stream.ReadAsync(unread, within.Token).ConfigureAwait(false) > 0)
+            {
+            }
+        }
+        catch (Exception failure) when (failure is IOException or SocketException or OperationCanceledException)
+        {
+            // It is gone, or does not go.
         }
     }
 }

@@ -99,5 +99,25 @@ public sealed class MappingTests
         await empty;
     }
 
+    // A place that is given to one who waits no more would be taken for ever.
+    [Fact]
+    public async Task Who_stops_waiting_for_room_takes_none()
+    {
+        var room = new RequestRoom(requestsMost: 2, bytesMost: 100);
+        await room.EnterAsync(100);
+        using var impatience = new CancellationTokenSource();
+        var waiting = room.EnterAsync(50, impatience.Token).AsTask();
+        var (empty, again) = (room.EmptyAsync(), room.EmptyAsync());
+        await impatience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.False(empty.IsCompleted);
+        room.Leave(100);
+        await empty;
+        await again;
+        await room.EnterAsync(100);
+        room.Leave(100);
+        await room.EmptyAsync();
+    }
+
     private static bool TryParse(string name, out ExportName export) => ExportName.TryParse(Encoding.UTF8.GetBytes(name), out export);
 }

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using VmoCluster.NbdDoor.Wire;
 
@@ -11,15 +13,25 @@ internal sealed class RawClient : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-    private readonly NetworkStream _stream;
+    private Stream _stream;
 
     public RawClient(string path)
     {
         _socket.Connect(new UnixDomainSocketEndPoint(path));
-        _stream = new(_socket);
+        _stream = new NetworkStream(_socket);
     }
 
-    public async Task SendAsync(params byte[][] parts) => await _stream.WriteAsync(parts.SelectMany(part => part).ToArray());
+    public async Task SendAsync(params byte[][] parts)
+    {
+        var (all, at) = (new byte[parts.Sum(part => part.Length)], 0);
+        foreach (var part in parts)
+        {
+            part.CopyTo(all, at);
+            at += part.Length;
+        }
+
+        await _stream.WriteAsync(all);
+    }
 
     public async Task<byte[]> ReceiveAsync(int count)
     {
@@ -52,6 +64,27 @@ internal sealed class RawClient : IDisposable
         }
     }
 
+    /// <summary>Waits until the server has said all, and that it has. A connection that is reset may have lost some of it, and is an <see cref="IOException"/>.</summary>
+    public async Task EndWellAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        var unread = new byte[4096];
+        while (await _stream.ReadAsync(unread, patience.Token) > 0)
+        {
+        }
+    }
+
+    /// <summary>Goes on under TLS with a server that the authority of a folder (<see cref="TestAuthority"/>) knows.</summary>
+    public async Task SecureAsync(string authority)
+    {
+        Assert.Equal(NbdOptionReply.Ack, Assert.Single(await AskAsync(NbdOption.StartTls)).Kind);
+        var trust = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        trust.CustomTrustStore.ImportFromPemFile(Path.Combine(authority, "ca-cert.pem"));
+        var tls = new SslStream(_stream);
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", CertificateChainPolicy = trust });
+        _stream = tls;
+    }
+
     /// <summary>Nothing more will be sent.</summary>
     public void Finish() => _socket.Shutdown(SocketShutdown.Send);
 
@@ -80,10 +113,12 @@ internal sealed class RawClient : IDisposable
     }
 
     /// <summary>A client that has agreed on an export.</summary>
-    public static async Task<RawClient> OpenAsync(string path, string name, bool isStructured = false)
+    public static async Task<RawClient> OpenAsync(string path, string name, bool isStructured = false, string? authority = null)
     {
         var client = new RawClient(path);
         await client.GreetAsync();
+        if (authority is not null)
+            await client.SecureAsync(authority);
         if (isStructured)
             Assert.Equal(NbdOptionReply.Ack, Assert.Single(await client.AskAsync(NbdOption.StructuredReply)).Kind);
         Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Go, Text(name), U16(0)))[^1].Kind);

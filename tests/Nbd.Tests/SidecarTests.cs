@@ -9,6 +9,8 @@ namespace VmoCluster.Nbd.Tests;
 /// <summary><c>vmo nbd</c>: the same door as a process beside the consumer.</summary>
 public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
 {
+    private const uint Page = Limits.PageBytes;
+
     [Fact]
     public async Task A_sidecar_serves_what_a_node_serves_ends_well_when_told_to_and_starts_again_after_a_kill()
     {
@@ -87,22 +89,31 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
             long.Parse(File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
     }
 
-    // Each of many small reads has its time, and no more than that; afterwards the connection is as good as before.
-    [Fact]
-    public async Task What_no_silo_answers_within_its_time_is_EIO_and_the_connection_goes_on_when_one_does()
+    // Each request has its time, and no more than that, also where it is many (small reads) or large (its pieces do not all fit into the connection's room at once); afterwards the
+    // connection is as good as before.
+    [Theory]
+    [InlineData(nameof(NbdCommand.Read), 32, Page)]
+    [InlineData(nameof(NbdCommand.Read), 4, 4 << 20)]
+    [InlineData(nameof(NbdCommand.Write), 32, Page)]
+    [InlineData(nameof(NbdCommand.Write), 2, 32 << 20)]
+    [InlineData(nameof(NbdCommand.Trim), 8, 1 << 20)]
+    [InlineData(nameof(NbdCommand.Cache), 4, 4 << 20)]
+    public async Task What_no_silo_answers_within_its_time_is_EIO_and_the_connection_goes_on_when_one_does(string kind, int requests, uint bytes)
     {
-        const int Reads = 32;
-        var (vmo, path) = (await node.Client.CreateAsync(1 << 20), node.File("patient"));
+        var command = Enum.Parse<NbdCommand>(kind);
+        var (vmo, path) = (await node.Client.CreateAsync(64 << 20), node.File($"patient-{kind}-{bytes}"));
         using var sidecar = await StartAsync(path, "--timeout", "2s");
         using var client = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
         node.Silo.Pause();
         var began = Stopwatch.GetTimestamp();
         try
         {
-            await client.SendAsync([.. Enumerable.Range(0, Reads).Select(i => RawClient.Request(NbdCommand.Read, (ulong)i * 4096, 4096, cookie: (ulong)i))]);
-            for (var i = 0; i < Reads; i++)
+            var payload = command == NbdCommand.Write ? new byte[bytes] : [];
+            var sending = client.SendAsync([.. Enumerable.Range(0, requests).SelectMany(i => new[] { RawClient.Request(command, (ulong)i * bytes % (64 << 20), bytes, cookie: (ulong)i), payload })]);
+            for (var i = 0; i < requests; i++)
                 Assert.Equal(NbdError.Io, (await client.ReceiveSimpleAsync()).Error);
-            // Half of them wait for the others' message: twice the time, and not four times.
+            await sending;
+            // Half of them wait for the others' message, or for their room: twice the time, and not four times.
             Assert.InRange(Stopwatch.GetElapsedTime(began), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(6));
         }
         finally

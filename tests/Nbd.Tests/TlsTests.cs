@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
 using VmoCluster.Client;
 using VmoCluster.Harness;
@@ -21,7 +20,7 @@ public sealed partial class TlsTests : IDisposable
     [Fact]
     public async Task With_a_certificate_nothing_is_said_without_TLS_and_a_renewed_one_is_shown_to_the_next_who_comes()
     {
-        var (first, second) = (Issue("first"), Issue("second"));
+        var (first, second) = (TestAuthority.Issue(_folder, "first"), TestAuthority.Issue(_folder, "second"));
         Use("first");
         await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", "127.0.0.1:0", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
         var disk = await DiskAsync(silo);
@@ -47,7 +46,7 @@ public sealed partial class TlsTests : IDisposable
     [Fact]
     public async Task A_certificate_that_is_not_there_or_not_valid_any_more_refuses_the_start()
     {
-        Issue("old", until: DateTimeOffset.UtcNow.AddDays(-1));
+        TestAuthority.Issue(_folder, "old", until: DateTimeOffset.UtcNow.AddDays(-1));
         Use("old");
         Assert.Contains("the certificate is valid from", await RefusedAsync(CertificateFile), StringComparison.Ordinal);
         Assert.Contains("cannot be read as a PEM certificate", await RefusedAsync(Path.Combine(_folder, "nowhere.pem")), StringComparison.Ordinal);
@@ -57,7 +56,7 @@ public sealed partial class TlsTests : IDisposable
     [Fact]
     public async Task A_certificate_behind_links_is_renewed_and_those_that_lead_to_its_root_are_shown_with_it()
     {
-        var (first, second) = (Issue("first", hasBetween: true), Issue("second", hasBetween: true));
+        var (first, second) = (TestAuthority.Issue(_folder, "first", hasBetween: true), TestAuthority.Issue(_folder, "second", hasBetween: true));
         var data = Path.Combine(_folder, "..data");
         Directory.CreateSymbolicLink(data, first);
         File.CreateSymbolicLink(CertificateFile, Path.Combine(data, "server.pem"));
@@ -81,7 +80,7 @@ public sealed partial class TlsTests : IDisposable
     [Fact]
     public async Task Without_TLS_nothing_but_STARTTLS_is_answered_and_what_is_sent_behind_it_ends_the_connection()
     {
-        Issue("first");
+        TestAuthority.Issue(_folder, "first");
         Use("first");
         var path = Path.Combine(_folder, "nbd");
         await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", $"unix:{path}", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
@@ -111,32 +110,6 @@ public sealed partial class TlsTests : IDisposable
     {
         File.Copy(Path.Combine(_folder, name, "server.pem"), CertificateFile, overwrite: true);
         File.Copy(Path.Combine(_folder, name, "server.key"), KeyFile, overwrite: true);
-    }
-
-    // An authority and what it issued to localhost; the authority's folder, as libnbd wants it.
-    private string Issue(string name, DateTimeOffset? until = null, bool hasBetween = false)
-    {
-        var (from, to) = (DateTimeOffset.UtcNow.AddDays(-10), until ?? DateTimeOffset.UtcNow.AddDays(10));
-        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var authority = new CertificateRequest($"CN={name}", authorityKey, HashAlgorithmName.SHA256);
-        authority.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        using var root = authority.CreateSelfSigned(from, to);
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("localhost");
-        request.CertificateExtensions.Add(names.Build());
-        // One in between is not known to clients: the server has to show it.
-        using var betweenKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var between = new CertificateRequest($"CN=between {name}", betweenKey, HashAlgorithmName.SHA256);
-        between.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        using var issuer = hasBetween ? between.Create(root, from, to, RandomNumberGenerator.GetBytes(8)).CopyWithPrivateKey(betweenKey) : null;
-        using var issued = request.Create(issuer ?? root, from, to, RandomNumberGenerator.GetBytes(8));
-        var folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
-        File.WriteAllText(Path.Combine(folder, "ca-cert.pem"), root.ExportCertificatePem());
-        File.WriteAllText(Path.Combine(folder, "server.pem"), issued.ExportCertificatePem() + "\n" + issuer?.ExportCertificatePem());
-        File.WriteAllText(Path.Combine(folder, "server.key"), key.ExportPkcs8PrivateKeyPem());
-        return folder;
     }
 
     [GeneratedRegex(@"nbd=127\.0\.0\.1:(\d+)")]

@@ -52,10 +52,10 @@ internal sealed class VmoDisk
         return new(vmo, info, export.IsReadOnly || !info.Rights.HasFlag(VmoRights.Write));
     }
 
-    public Task ReadAsync(ulong offset, Memory<byte> destination) => _vmo.ReadAsync(offset, destination);
+    public Task ReadAsync(ulong offset, Memory<byte> destination, CancellationToken cancellation) => _vmo.ReadAsync(offset, destination, cancellation);
 
     /// <summary>Several small ranges at once: their bytes, one range's behind the other's.</summary>
-    public Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges) => _vmo.ReadManyAsync(ranges);
+    public Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges, CancellationToken cancellation) => _vmo.ReadManyAsync(ranges, cancellation);
 
     /// <summary>Several small writes at once, each durable where nothing stands against it.</summary>
     public Task<VmoException?[]> WriteManyAsync(IReadOnlyList<VmoWrite> writes) => _vmo.WriteManyAsync(writes);
@@ -82,6 +82,21 @@ internal sealed class VmoDisk
         }
     }
 
+    /// <summary>As <see cref="ZeroAsync"/>; in a full store whole pages only. A hint may be heeded in part, and who trims to make room should not hear that there is none.</summary>
+    public async Task TrimAsync(ulong offset, ulong length)
+    {
+        try
+        {
+            await ZeroAsync(offset, length).ConfigureAwait(false);
+        }
+        catch (VmoException full) when (full.Status == VmoStatus.NoSpace)
+        {
+            var (first, end) = ((offset + Limits.PageBytes - 1) / Limits.PageBytes * Limits.PageBytes, (offset + length) / Limits.PageBytes * Limits.PageBytes);
+            if (first < end)
+                await ZeroAsync(first, end - first).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Bytes of memory that <see cref="WarmAsync"/> takes.</summary>
     public static int WarmBytesOf(ulong length) => (int)Math.Min(length, WarmBytes);
 
@@ -94,12 +109,12 @@ internal sealed class VmoDisk
     }
 
     /// <summary>What lies where, from an offset on, until the range ends or so much of it, or so many stretches, are told; at least one.</summary>
-    public async Task<List<DiskExtent>> ExtentsAsync(ulong offset, ulong length, int most)
+    public async Task<List<DiskExtent>> ExtentsAsync(ulong offset, ulong length, int most, CancellationToken cancellation)
     {
         length = Math.Min(length, ExtentsBytes);
         var extents = new DiskExtents(offset, length);
         var (first, end) = (offset / Limits.PageBytes * Limits.PageBytes, (offset + length + Limits.PageBytes - 1) / Limits.PageBytes * Limits.PageBytes);
-        await foreach (var run in _vmo.LookupAsync(new(first, end - first)).ConfigureAwait(false))
+        await foreach (var run in _vmo.LookupAsync(new(first, end - first), cancellation).ConfigureAwait(false))
         {
             extents.Add(run);
             if (extents.Count >= most)
@@ -109,18 +124,18 @@ internal sealed class VmoDisk
         if (extents.Count >= most)
             return extents.Take(most);
         // What lies behind the end of a VMO that was shrunk is not told either, and is no zeros.
-        if (_isResizable && !extents.IsToldToEnd && await _vmo.GetSizeAsync().ConfigureAwait(false) is var size && size < offset + length)
+        if (_isResizable && !extents.IsToldToEnd && await _vmo.GetSizeAsync(cancellation).ConfigureAwait(false) is var size && size < offset + length)
             throw new VmoException(VmoStatus.OutOfRange, $"bytes {offset} to {offset + length} were asked of, and the VMO has {size}");
         return extents.ToEnd();
     }
 
-    /// <summary>The ancestors by how far up they are, this VMO being 1; those that the handle may not see are not in it.</summary>
-    public async Task<Dictionary<Koid, uint>> DepthsAsync()
+    /// <summary>The ancestors by how far up they are, this VMO being 1. Empty: the handle may not see its family.</summary>
+    public async Task<IReadOnlyDictionary<Koid, uint>> DepthsAsync(CancellationToken cancellation)
     {
         var parents = new Dictionary<Koid, Koid>();
         try
         {
-            await foreach (var node in _vmo.TreeAsync().ConfigureAwait(false))
+            await foreach (var node in _vmo.TreeAsync(cancellation).ConfigureAwait(false))
             {
                 parents[node.Koid] = node.Parent;
                 if (node.Koid == Koid)
@@ -129,6 +144,7 @@ internal sealed class VmoDisk
         }
         catch (VmoException failure) when (failure.Status == VmoStatus.AccessDenied)
         {
+            return new Dictionary<Koid, uint>();
         }
 
         var (depths, depth) = (new Dictionary<Koid, uint> { [Koid] = 1 }, 1u);

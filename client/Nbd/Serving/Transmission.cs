@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Buffers.Binary;
-using System.Text;
 using VmoCluster.Client;
 using VmoCluster.NbdDoor.Disk;
 using VmoCluster.NbdDoor.Handshake;
@@ -16,14 +14,10 @@ internal sealed class Transmission : IAsyncDisposable
 {
     // One read, or one write, of the VMO.
     private const int PieceBytes = Limits.CallBytesMax;
-    private const int ExtentsMost = 1024;
 
     // What is no larger goes together. Larger writes gain nothing from company, and more of them are under way at once alone.
     private const uint SmallReadBytes = 64 << 10;
     private const uint SmallWriteBytes = 16 << 10;
-
-    // What a connection is given to end when the server does, and then to take its last answers.
-    private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1);
 
     private readonly Agreement _agreed;
     private readonly VmoDisk _disk;
@@ -31,43 +25,63 @@ internal sealed class Transmission : IAsyncDisposable
     private readonly SmallCalls _smallReads;
     private readonly SmallCalls _smallWrites;
     private readonly NbdOutput _output;
+    private readonly Replies _replies;
+    private readonly BlockStatus _status;
+    private readonly TimeSpan _drain;
     private readonly CancellationToken _stopped;
     private readonly CancellationTokenSource _end = new();
     private readonly CancellationTokenSource _reading;
-    private readonly Task _ending;
     private readonly CancellationTokenRegistration _stopping;
-    private Task<Dictionary<Koid, uint>>? _depths;
+
+    // Why no request is done any more: the handle is gone. Null once it does not matter.
+    private readonly TaskCompletionSource<string?> _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task _endingWithHandle;
+    private readonly Task _endingWithOutput;
 
     public Transmission(Agreement agreed, NbdOptions options, CancellationToken stopped)
     {
-        (_agreed, _disk) = (agreed, agreed.Disk);
+        (_agreed, _disk, _drain) = (agreed, agreed.Disk, options.Drain);
         _room = new(options.RequestsMax, options.PayloadBytesMax);
         (_smallReads, _smallWrites) = (new(ReadTogetherAsync), new(WriteTogetherAsync));
         (_stopped, _reading) = (stopped, CancellationTokenSource.CreateLinkedTokenSource(stopped, _end.Token));
         _output = new(agreed.Stream, _end.Token);
-        _ending = EndWithOutputAsync();
+        (_replies, _status) = (new(_output, agreed.IsStructured), new(_disk, agreed.Contexts));
+        (_endingWithHandle, _endingWithOutput) = (EndWithHandleAsync(), EndWithOutputAsync());
         // Whatever the client does then, also where it had said goodbye and does not read what it was sent.
-        _stopping = stopped.Register(() => _end.CancelAfter(2 * Drain));
+        _stopping = stopped.Register(() => _end.CancelAfter(2 * _drain));
     }
 
-    /// <summary>Serves until the client leaves, or the server is told to stop: what was taken by then is answered, if it is done soon. Throws <see cref="ProtocolException"/> and <see cref="IOException"/>s.</summary>
+    private bool IsGone => _gone.Task is { IsCompletedSuccessfully: true, Result: not null };
+
+    /// <summary>
+    /// Serves until the client leaves, the handle is gone or the server is told to stop; what was taken by then is answered, if it is done soon, and all answers are sent where the client reads
+    /// them. Throws <see cref="ProtocolException"/> and <see cref="IOException"/>s.
+    /// </summary>
     public async Task RunAsync()
     {
         try
         {
             await TakeAllAsync().ConfigureAwait(false);
         }
+        catch (OperationCanceledException) when (IsGone)
+        {
+            // All has been told.
+        }
         catch (OperationCanceledException) when (_stopped.IsCancellationRequested && !_end.IsCancellationRequested)
         {
-            await _room.EmptyAsync().WaitAsync(Drain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _room.EmptyAsync().WaitAsync(_drain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             // Of one that does not read, what was sent is not waited for.
-            _end.CancelAfter(Drain);
+            _end.CancelAfter(_drain);
         }
         catch (Exception)
         {
             // Nor of one that has said what nobody understands, or is gone.
-            _end.CancelAfter(Drain);
+            _end.CancelAfter(_drain);
             throw;
+        }
+        finally
+        {
+            await _output.DisposeAsync().ConfigureAwait(false);
         }
     }
 
@@ -94,20 +108,35 @@ internal sealed class Transmission : IAsyncDisposable
         await _room.EmptyAsync().WaitAsync(_reading.Token).ConfigureAwait(false);
     }
 
+    /// <summary>Comes back when the client's last request is done: until then it takes what a client takes. A server that ends does not wait for that.</summary>
     public async ValueTask DisposeAsync()
     {
         await _output.DisposeAsync().ConfigureAwait(false);
-        await _ending.ConfigureAwait(false);
+        await _endingWithOutput.ConfigureAwait(false);
+        await _room.EmptyAsync().WaitAsync(_stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _gone.TrySetResult(null);
+        await _endingWithHandle.ConfigureAwait(false);
         await _stopping.DisposeAsync().ConfigureAwait(false);
         _reading.Dispose();
         _end.Dispose();
     }
 
-    // Who cannot be answered any more need not be heard.
+    // Who cannot be answered any more need not be heard, and what he wanted to read need not be read.
     private async Task EndWithOutputAsync()
     {
         await _output.Sent.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _end.CancelAsync().ConfigureAwait(false);
+    }
+
+    // Nothing that is asked of a handle that is gone will ever be answered otherwise. What the client has sent by then is told so, too, and what was taken before has its answer, if that is done soon.
+    private async Task EndWithHandleAsync()
+    {
+        if (await _gone.Task.ConfigureAwait(false) is null)
+            return;
+        await Task.Delay(_drain, _end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _room.EmptyAsync().WaitAsync(_drain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _output.Complete();
+        _end.CancelAfter(_drain);
     }
 
     private async ValueTask TakeAsync(NbdRequest request)
@@ -130,12 +159,13 @@ internal sealed class Transmission : IAsyncDisposable
         {
             NbdCommand.Read => (int)Math.Min(request.Length, IsInPieces(request) ? PieceBytes : request.Length),
             NbdCommand.Cache => VmoDisk.WarmBytesOf(request.Length),
+            NbdCommand.BlockStatus => BlockStatus.AnswerBytes,
             _ => 0,
         };
-        await EnteredAsync(_room.EnterAsync(bytes)).ConfigureAwait(false);
+        await _room.EnterAsync(bytes, _reading.Token).ConfigureAwait(false);
         if (error != NbdError.None)
         {
-            Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
+            _replies.Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
             return;
         }
 
@@ -157,11 +187,11 @@ internal sealed class Transmission : IAsyncDisposable
     private async ValueTask TakeSmallAsync(NbdRequest request)
     {
         var (length, isWrite) = ((int)request.Length, request.Command == NbdCommand.Write);
-        var entering = _room.EnterAsync(length);
+        var entering = _room.EnterAsync(length, _reading.Token);
         // Those that wait to be sent may be what the room is full of; and nobody waits for a payload that is still to come.
         if (!entering.IsCompleted || (isWrite && !_agreed.Input.Has(length)))
             Go();
-        await EnteredAsync(entering).ConfigureAwait(false);
+        await entering.ConfigureAwait(false);
         if (!isWrite)
         {
             _smallReads.Add(new(request, []));
@@ -188,16 +218,13 @@ internal sealed class Transmission : IAsyncDisposable
         }
     }
 
-    // Whoever waits for room does not outlast the connection.
-    private ValueTask EnteredAsync(ValueTask entering) => entering.IsCompleted ? entering : new(entering.AsTask().WaitAsync(_reading.Token));
-
     // One that fails fails alone: all are asked again one by one.
     private async Task ReadTogetherAsync(List<SmallCall> reads)
     {
         byte[] bytes;
         try
         {
-            bytes = await _disk.ReadManyAsync([.. reads.Select(read => new ByteRange(read.Request.Offset, read.Request.Length))]).ConfigureAwait(false);
+            bytes = await _disk.ReadManyAsync([.. reads.Select(read => new ByteRange(read.Request.Offset, read.Request.Length))], _end.Token).ConfigureAwait(false);
         }
         catch (VmoException failure) when (failure.IsRetryable || failure.Status == VmoStatus.TimedOut)
         {
@@ -216,7 +243,7 @@ internal sealed class Transmission : IAsyncDisposable
         var at = 0;
         foreach (var (request, _) in reads)
         {
-            Show(request, bytes.AsMemory(at, (int)request.Length), () => _room.Leave((int)request.Length));
+            _replies.Show(request, bytes.AsMemory(at, (int)request.Length), () => _room.Leave((int)request.Length));
             at += (int)request.Length;
         }
     }
@@ -241,13 +268,15 @@ internal sealed class Transmission : IAsyncDisposable
             if ((all ?? ends[i]) is { } failure)
                 Fail(request, failure, () => _room.Leave((int)request.Length));
             else
-                Done(request, () => _room.Leave((int)request.Length));
+                _replies.Done(request, () => _room.Leave((int)request.Length));
         }
     }
 
     // What the disk has nothing to do with.
     private NbdError Judge(NbdRequest request)
     {
+        if (IsGone)
+            return NbdError.Shutdown;
         const NbdCommandFlags Always = NbdCommandFlags.ForceUnitAccess;
         var known = request.Command switch
         {
@@ -276,6 +305,7 @@ internal sealed class Transmission : IAsyncDisposable
     private string WhyNot(NbdRequest request, NbdError error) => error switch
     {
         NbdError.NotPermitted => "the disk is read-only",
+        NbdError.Shutdown => _gone.Task.Result!,
         NbdError.NotSupported => $"zeros over a part of a page are not faster than to write them: {request.Length} bytes at {request.Offset}",
         NbdError.Overflow => $"{request.Length} bytes at once; {NbdNumbers.PayloadBytesMax} at most",
         _ => $"{request.Command} with flags {(ushort)request.Flags} of {request.Length} bytes at {request.Offset}; the disk has {_disk.SizeBytes}",
@@ -296,7 +326,7 @@ internal sealed class Transmission : IAsyncDisposable
         var payload = ArrayPool<byte>.Shared.Rent(bytes);
         try
         {
-            await _disk.ReadAsync(request.Offset, payload.AsMemory(0, bytes)).ConfigureAwait(false);
+            await _disk.ReadAsync(request.Offset, payload.AsMemory(0, bytes), _end.Token).ConfigureAwait(false);
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
@@ -305,7 +335,7 @@ internal sealed class Transmission : IAsyncDisposable
             return;
         }
 
-        Show(request, payload.AsMemory(0, bytes), () =>
+        _replies.Show(request, payload.AsMemory(0, bytes), () =>
         {
             ArrayPool<byte>.Shared.Return(payload);
             _room.Leave(bytes);
@@ -317,21 +347,12 @@ internal sealed class Transmission : IAsyncDisposable
     {
         try
         {
-            Show(request, await _disk.ReadManyAsync([new(request.Offset, request.Length)]).ConfigureAwait(false), () => _room.Leave(bytes));
+            _replies.Show(request, await _disk.ReadManyAsync([new(request.Offset, request.Length)], _end.Token).ConfigureAwait(false), () => _room.Leave(bytes));
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
             Fail(request, failure, () => _room.Leave(bytes));
         }
-    }
-
-    private void Show(NbdRequest request, ReadOnlyMemory<byte> payload, Action sent)
-    {
-        var head = _agreed.IsStructured ? ReplyHead.Chunk(request, NbdChunk.OffsetData, 8 + payload.Length, isLast: true, 8) : ReplyHead.Simple(request, NbdError.None);
-        if (_agreed.IsStructured)
-            BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), request.Offset);
-        _output.Send(new(head, payload, sent));
-        NbdTelemetry.Count(request.Command, NbdError.None);
     }
 
     // The room of one piece serves all of them, one after the other.
@@ -349,7 +370,7 @@ internal sealed class Transmission : IAsyncDisposable
             var (length, offset, isLast) = ((int)Math.Min(PieceBytes, request.Length - at), request.Offset + at, request.Length - at <= PieceBytes);
             try
             {
-                await _disk.ReadAsync(offset, payload.AsMemory(0, length)).ConfigureAwait(false);
+                await _disk.ReadAsync(offset, payload.AsMemory(0, length), _end.Token).ConfigureAwait(false);
             }
             catch (Exception failure) // The edge: whatever it is, the client is told.
             {
@@ -357,10 +378,8 @@ internal sealed class Transmission : IAsyncDisposable
                 return;
             }
 
-            var head = ReplyHead.Chunk(request, NbdChunk.OffsetData, 8 + length, isLast, 8);
-            BinaryPrimitives.WriteUInt64BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), offset);
             var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _output.Send(new(head, payload.AsMemory(0, length), sent.SetResult));
+            _replies.ShowPiece(request, offset, payload.AsMemory(0, length), isLast, sent.SetResult);
             await sent.Task.ConfigureAwait(false);
         }
 
@@ -368,55 +387,82 @@ internal sealed class Transmission : IAsyncDisposable
         NbdTelemetry.Count(request.Command, NbdError.None);
     }
 
-    // Pieces are written as they come in, so that a large write takes no more room than a few of them. A refused one is read over.
+    // A refused one is read over.
     private async ValueTask TakeWriteAsync(NbdRequest request, NbdError error)
     {
-        if (error != NbdError.None)
+        if (error == NbdError.None)
         {
-            if (request.Length > NbdNumbers.PayloadBytesMax)
-                throw new ProtocolException($"a write of {request.Length} bytes; {NbdNumbers.PayloadBytesMax} at most");
-            await _agreed.Input.SkipAsync(request.Length, _reading.Token).ConfigureAwait(false);
-            await EnteredAsync(_room.EnterAsync(0)).ConfigureAwait(false);
-            Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
-            return;
-        }
-
-        await EnteredAsync(_room.EnterAsync(0)).ConfigureAwait(false);
-        var pieces = new Task[(request.Length + PieceBytes - 1) / PieceBytes];
-        for (var i = 0; i < pieces.Length; i++)
-        {
-            var (at, length) = (request.Offset + ((ulong)i * PieceBytes), (int)Math.Min(PieceBytes, request.Length - ((uint)i * PieceBytes)));
-            await EnteredAsync(_room.EnterAsync(length)).ConfigureAwait(false);
+            await _room.EnterAsync(0, _reading.Token).ConfigureAwait(false);
+            var pieces = new List<Task>();
             try
             {
-                pieces[i] = WriteAsync(at, await ReceiveAsync(length).ConfigureAwait(false), length);
+                await TakePiecesAsync(request, pieces).ConfigureAwait(false);
             }
             catch
             {
-                _room.Leave(0);
+                // It was broken off: what has come of it is written, and nobody is told that it is done.
+                _ = LeaveBehindAsync(pieces);
                 throw;
             }
+
+            _ = AnswerAsync(request, 0, Task.WhenAll(pieces));
+            return;
         }
 
-        _ = AnswerAsync(request, 0, Task.WhenAll(pieces));
+        if (request.Length > NbdNumbers.PayloadBytesMax)
+            throw new ProtocolException($"a write of {request.Length} bytes; {NbdNumbers.PayloadBytesMax} at most");
+        await _agreed.Input.SkipAsync(request.Length, _reading.Token).ConfigureAwait(false);
+        await _room.EnterAsync(0, _reading.Token).ConfigureAwait(false);
+        _replies.Fail(request, error, WhyNot(request, error), () => _room.Leave(0));
     }
 
-    private async Task WriteAsync(ulong offset, byte[] payload, int length)
+    private async Task LeaveBehindAsync(List<Task> pieces)
     {
-        try
+        await Task.WhenAll(pieces).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _room.Leave(0);
+    }
+
+    // They are written as they come in, so that a large write takes no more room than a few of them. When one has failed, the rest is not tried.
+    private async ValueTask TakePiecesAsync(NbdRequest request, List<Task> pieces)
+    {
+        var hasFailed = false;
+        for (uint at = 0; at < request.Length; at += PieceBytes)
         {
-            await _disk.WriteAsync(offset, payload.AsMemory(0, length)).ConfigureAwait(false);
+            var length = (int)Math.Min(PieceBytes, request.Length - at);
+            await _room.EnterAsync(length, _reading.Token).ConfigureAwait(false);
+            if (Volatile.Read(ref hasFailed))
+            {
+                _room.Leave(length);
+                await _agreed.Input.SkipAsync(request.Length - at, _reading.Token).ConfigureAwait(false);
+                return;
+            }
+
+            pieces.Add(WriteAsync(request.Offset + at, await ReceiveAsync(length).ConfigureAwait(false), length));
         }
-        finally
+
+        async Task WriteAsync(ulong offset, byte[] payload, int length)
         {
-            ArrayPool<byte>.Shared.Return(payload);
-            _room.Leave(length);
+            try
+            {
+                await _disk.WriteAsync(offset, payload.AsMemory(0, length)).ConfigureAwait(false);
+            }
+            catch
+            {
+                Volatile.Write(ref hasFailed, true);
+                throw;
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(payload);
+                _room.Leave(length);
+            }
         }
     }
 
     private Task DoAsync(NbdRequest request) => request.Command switch
     {
-        NbdCommand.Trim or NbdCommand.WriteZeroes => _disk.ZeroAsync(request.Offset, request.Length),
+        NbdCommand.Trim => _disk.TrimAsync(request.Offset, request.Length),
+        NbdCommand.WriteZeroes => _disk.ZeroAsync(request.Offset, request.Length),
         NbdCommand.Cache => _disk.WarmAsync(request.Offset, request.Length, _end.Token),
         _ => Task.CompletedTask,
     };
@@ -426,7 +472,7 @@ internal sealed class Transmission : IAsyncDisposable
         try
         {
             await work.ConfigureAwait(false);
-            Done(request, () => _room.Leave(bytes));
+            _replies.Done(request, () => _room.Leave(bytes));
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
@@ -434,91 +480,30 @@ internal sealed class Transmission : IAsyncDisposable
         }
     }
 
-    private void Done(NbdRequest request, Action sent)
-    {
-        var head = _agreed.IsStructured ? ReplyHead.Chunk(request, NbdChunk.None, 0, isLast: true) : ReplyHead.Simple(request, NbdError.None);
-        _output.Send(new(head, default, sent));
-        NbdTelemetry.Count(request.Command, NbdError.None);
-    }
-
     private async Task TellAsync(NbdRequest request)
     {
         try
         {
-            var most = request.Flags.HasFlag(NbdCommandFlags.RequestOne) ? 1 : ExtentsMost;
-            var extents = await _disk.ExtentsAsync(request.Offset, request.Length, most).ConfigureAwait(false);
-            var depths = _agreed.Contexts.Contains(MetaContext.Depth) ? await (_depths ??= _disk.DepthsAsync()).ConfigureAwait(false) : [];
-            var left = _agreed.Contexts.Count;
-            foreach (var context in _agreed.Contexts)
-            {
-                var told = Told(context, extents, depths);
-                var head = ReplyHead.Chunk(request, NbdChunk.BlockStatus, 4 + (8 * told.Count), isLast: --left == 0, 4 + (8 * told.Count));
-                BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), context.Id);
-                for (var i = 0; i < told.Count; i++)
-                {
-                    BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 4 + (8 * i)), told[i].Length);
-                    BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 8 + (8 * i)), told[i].Status);
-                }
-
-                _output.Send(new(head, default, left == 0 ? () => _room.Leave(0) : () => { }));
-            }
-
-            NbdTelemetry.Count(request.Command, NbdError.None);
+            _replies.Tell(request, await _status.TellAsync(request, _end.Token).ConfigureAwait(false), () => _room.Leave(BlockStatus.AnswerBytes));
         }
         catch (Exception failure) // The edge: whatever it is, the client is told.
         {
-            _depths = null;
-            Fail(request, failure, () => _room.Leave(0));
+            Fail(request, failure, () => _room.Leave(BlockStatus.AnswerBytes));
         }
-    }
-
-    // Neighbours of one status are one; which they are depends on what is told.
-    private static List<(uint Length, uint Status)> Told(MetaContext context, List<DiskExtent> extents, Dictionary<Koid, uint> depths)
-    {
-        const uint Hole = 1, Zero = 2;
-        var told = new List<(uint Length, uint Status)>();
-        foreach (var extent in extents)
-        {
-            var status = context == MetaContext.Allocation ? (extent.IsZero ? Hole | Zero : 0)
-                : extent.Owner.IsNone ? 0
-                // An ancestor that the handle may not see is farther up than itself.
-                : context == MetaContext.Depth ? depths.GetValueOrDefault(extent.Owner, 2u)
-                : (uint)extent.Owner.Value;
-            if (told is [.., var last] && last.Status == status)
-                told[^1] = (last.Length + (uint)extent.Length, status);
-            else
-                told.Add(((uint)extent.Length, status));
-        }
-
-        return told;
     }
 
     private void Fail(NbdRequest request, Exception failure, Action sent)
     {
-        var error = NbdErrors.Of((failure as VmoException)?.Status ?? VmoStatus.Internal, request.Command);
-        Fail(request, error, failure is VmoException ? failure.Message : "a failure of the server's own", () =>
+        if (failure is OperationCanceledException && _end.IsCancellationRequested)
         {
+            // Nobody is left to be told.
             sent();
-            // Nothing that is asked of a handle that is gone will ever be answered otherwise.
-            if (NbdErrors.IsEnd(error))
-                _output.Complete();
-        });
-    }
-
-    private void Fail(NbdRequest request, NbdError error, string why, Action sent)
-    {
-        NbdTelemetry.Count(request.Command, error);
-        if (!_agreed.IsStructured)
-        {
-            _output.Send(new(ReplyHead.Simple(request, error), default, sent));
             return;
         }
 
-        var text = Encoding.UTF8.GetBytes(why.Length <= 1000 ? why : why[..1000]);
-        var head = ReplyHead.Chunk(request, NbdChunk.Error, 6 + text.Length, isLast: true, 6 + text.Length);
-        BinaryPrimitives.WriteUInt32BigEndian(head.AsSpan(NbdNumbers.ChunkBytes), (uint)error);
-        BinaryPrimitives.WriteUInt16BigEndian(head.AsSpan(NbdNumbers.ChunkBytes + 4), (ushort)text.Length);
-        text.CopyTo(head.AsSpan(NbdNumbers.ChunkBytes + 6));
-        _output.Send(new(head, default, sent));
+        var (error, why) = (NbdErrors.Of((failure as VmoException)?.Status ?? VmoStatus.Internal, request.Command), failure is VmoException ? failure.Message : "a failure of the server's own");
+        _replies.Fail(request, error, why, sent);
+        if (NbdErrors.IsEnd(error))
+            _gone.TrySetResult(why);
     }
 }

@@ -1,0 +1,62 @@
+using VmoCluster.NbdDoor.Disk;
+using VmoCluster.NbdDoor.Handshake;
+using VmoCluster.NbdDoor.Wire;
+
+namespace VmoCluster.NbdDoor.Serving;
+
+/// <summary>What BLOCK_STATUS tells of a disk: for each context that was agreed on, stretches and what there is to say of them.</summary>
+internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> contexts)
+{
+    /// <summary>Memory that one answer takes at most, by and large: what a VMO tells at a time (4,096 runs), and what is made of that.</summary>
+    public const int AnswerBytes = 256 << 10;
+
+    private const int ExtentsMost = 1024;
+
+    // An ancestor that the handle may not see is farther up than the disk itself.
+    private const uint UnseenDepth = 2;
+
+    private IReadOnlyDictionary<Koid, uint>? _depths;
+
+    /// <summary>From the request's offset on, until its end or so much, or so many stretches, are told; at least one.</summary>
+    public async Task<List<(MetaContext Context, List<ToldExtent> Extents)>> TellAsync(NbdRequest request, CancellationToken cancellation)
+    {
+        var most = request.Flags.HasFlag(NbdCommandFlags.RequestOne) ? 1 : ExtentsMost;
+        var extents = await disk.ExtentsAsync(request.Offset, request.Length, most, cancellation).ConfigureAwait(false);
+        var depths = contexts.Contains(MetaContext.Depth) ? await DepthsAsync(extents, cancellation).ConfigureAwait(false) : new Dictionary<Koid, uint>();
+        return [.. contexts.Select(context => (context, Told(context, extents, depths)))];
+    }
+
+    // They are asked for once, and again when an owner is none of those that were there.
+    private async Task<IReadOnlyDictionary<Koid, uint>> DepthsAsync(List<DiskExtent> extents, CancellationToken cancellation)
+    {
+        var depths = Volatile.Read(ref _depths);
+        if (depths is null || (depths.Count > 0 && extents.Exists(extent => !extent.Owner.IsNone && !depths.ContainsKey(extent.Owner))))
+            Volatile.Write(ref _depths, depths = await disk.DepthsAsync(cancellation).ConfigureAwait(false));
+        return depths;
+    }
+
+    // Neighbours of one status are one; which they are depends on what is told.
+    private List<ToldExtent> Told(MetaContext context, List<DiskExtent> extents, IReadOnlyDictionary<Koid, uint> depths)
+    {
+        const uint Hole = 1, Zero = 2;
+        var told = new List<ToldExtent>();
+        foreach (var extent in extents)
+        {
+            var status = context == MetaContext.Allocation ? (extent.IsZero ? Hole | Zero : 0)
+                : extent.Owner.IsNone ? 0
+                : context == MetaContext.Depth ? (extent.Owner == disk.Koid ? 1 : depths.GetValueOrDefault(extent.Owner, UnseenDepth))
+                : (uint)extent.Owner.Value;
+            if (told is [.., var last] && last.Status == status)
+                told[^1] = last with { Length = last.Length + (uint)extent.Length };
+            else
+                told.Add(new((uint)extent.Length, status));
+        }
+
+        return told;
+    }
+}
+
+/// <summary>A stretch, as it is told.</summary>
+/// <param name="Length">Bytes.</param>
+/// <param name="Status">What the context says of it.</param>
+internal readonly record struct ToldExtent(uint Length, uint Status);
