@@ -101,7 +101,8 @@ public sealed class EndingTests(DiskNode node) : IClassFixture<DiskNode>
         try
         {
             await reader.SendAsync([.. Enumerable.Range(0, 32).Select(i => RawClient.Request(NbdCommand.Read, (ulong)i * Page, Page)), RawClient.Request(NbdCommand.Flush, 0, 0)]);
-            await reader.ReceiveSimpleAsync();
+            // It has taken the reads when it has answered the last request. Left unread, that tells it that its client will read no more; one that has merely said all might.
+            await Eventually.UntilAsync("the last request is answered", () => Task.FromResult(reader.HasUnread));
             Assert.False(await IsTakenAsync());
             reader.Dispose();
             // The silo answers none of the reads as long as it stands still.

@@ -21,6 +21,9 @@ internal sealed class RawClient : IDisposable
         _stream = new NetworkStream(_socket);
     }
 
+    /// <summary>Whether something has come that nobody has received.</summary>
+    public bool HasUnread => _socket.Available > 0;
+
     public async Task SendAsync(params byte[][] parts)
     {
         var (all, at) = (new byte[parts.Sum(part => part.Length)], 0);

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using System.Threading.Channels;
 using Microsoft.Extensions.Time.Testing;
 using VmoCluster.NbdDoor;
@@ -41,6 +42,51 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
         // No name is as long as that: it says nothing about handles, and is said at once.
         Assert.Equal(NbdOptionReply.Invalid, (await known.AskAsync(NbdOption.Go, RawClient.Text(new('x', 4097)), RawClient.U16(0)))[^1].Kind);
         Assert.Equal(NbdOptionReply.Ack, (await known.AskAsync(NbdOption.Go, RawClient.Text(good), RawClient.U16(0)))[^1].Kind);
+    }
+
+    // A name is asked for in other ways, too.
+    [Fact]
+    public async Task Each_option_that_has_a_name_takes_as_long_to_refuse_it()
+    {
+        var vmo = await node.Client.CreateAsync(1 << 20);
+        var revoked = await vmo.DuplicateAsync(VmoRights.Read);
+        await revoked.RevokeAsync();
+        var (time, path) = (new AwaitedTime(), node.File("options"));
+        await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { TimeProvider = time });
+        foreach (var name in new[] { "nonsense", revoked.Handle.Reveal() })
+        {
+            using var client = new RawClient(path);
+            await client.GreetAsync();
+            await client.AskAsync(NbdOption.StructuredReply);
+            foreach (var (option, rest) in new[] { (NbdOption.Info, RawClient.U16(0)), (NbdOption.ListMetaContext, RawClient.U32(0)), (NbdOption.SetMetaContext, RawClient.U32(0)) })
+            {
+                var answer = client.AskAsync(option, RawClient.Text(name), rest);
+                await RefusedInTimeAsync(answer);
+                Assert.Equal(NbdOptionReply.Unknown, Assert.Single(await answer).Kind);
+            }
+
+            // This one has no way to say no but the end.
+            await client.SendAsync(RawClient.Option(NbdOption.ExportName, Encoding.ASCII.GetBytes(name)));
+            var end = client.IsEndedAsync();
+            await RefusedInTimeAsync(end);
+            Assert.True(await end);
+        }
+
+        // What is too long to be a name is none, however it is asked for.
+        foreach (var (option, rest) in new[] { (NbdOption.Info, RawClient.U16(0)), (NbdOption.ListMetaContext, RawClient.U32(0)), (NbdOption.SetMetaContext, RawClient.U32(0)) })
+        {
+            using var client = new RawClient(path);
+            await client.GreetAsync();
+            await client.AskAsync(NbdOption.StructuredReply);
+            Assert.Equal(NbdOptionReply.Invalid, Assert.Single(await client.AskAsync(option, RawClient.Text(new('x', 4097)), rest)).Kind);
+        }
+
+        async Task RefusedInTimeAsync(Task answer)
+        {
+            Assert.Equal(TimeSpan.FromMilliseconds(250), await time.NextTimerAsync());
+            Assert.False(answer.IsCompleted);
+            time.Advance(TimeSpan.FromMilliseconds(250));
+        }
     }
 
     [Fact]

@@ -92,6 +92,45 @@ public sealed partial class TlsTests : IDisposable
         Assert.True(await client.IsEndedAsync());
     }
 
+    [Fact]
+    public async Task Under_TLS_what_was_said_before_it_is_forgotten_and_it_is_agreed_on_once()
+    {
+        var authority = TestAuthority.Issue(_folder, "first");
+        Use("first");
+        var path = Path.Combine(_folder, "nbd");
+        await using var silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", $"unix:{path}", "--nbd-certificate", CertificateFile, "--nbd-key", KeyFile] });
+        using var client = new RawClient(path);
+        await client.GreetAsync();
+        Assert.Equal(NbdOptionReply.Invalid, Assert.Single(await client.AskAsync(NbdOption.StartTls, [1])).Kind);
+        await client.SecureAsync(authority);
+        Assert.Equal(NbdOptionReply.Invalid, Assert.Single(await client.AskAsync(NbdOption.StartTls)).Kind);
+        Assert.Equal(NbdOptionReply.Ack, Assert.Single(await client.AskAsync(NbdOption.StructuredReply)).Kind);
+        Assert.Equal(NbdOptionReply.Ack, Assert.Single(await client.AskAsync(NbdOption.Abort)).Kind);
+        Assert.True(await client.IsEndedAsync());
+
+        // Who leaves before TLS may say so.
+        using var leaving = new RawClient(path);
+        await leaving.GreetAsync();
+        Assert.Equal(NbdOptionReply.Ack, Assert.Single(await leaving.AskAsync(NbdOption.Abort)).Kind);
+        Assert.True(await leaving.IsEndedAsync());
+    }
+
+    [Fact]
+    public async Task A_sidecar_with_a_certificate_may_listen_where_the_network_comes()
+    {
+        var authority = TestAuthority.Issue(_folder, "first");
+        Use("first");
+        await using var silo = await SiloProcess.StartAsync(new());
+        await using var client = VmoClient.Connect(new() { Endpoints = [silo.Endpoint], Deadline = TimeSpan.FromSeconds(30) });
+        var vmo = await client.CreateAsync(1 << 20);
+        using var sidecar = ChildProcess.Start(new(
+            BuiltServer.Find("client/Cli", "vmo"), ["nbd", "--endpoint", silo.Endpoint.ToString(), "--listen", "0.0.0.0:0", "--certificate", CertificateFile, "--key", KeyFile]) { RedirectStandardOutput = true });
+        var port = Regex.Match(await sidecar.StandardOutput.ReadLineAsync() ?? "", @"ready nbd=0\.0\.0\.0:(\d+)").Groups[1].Value;
+        Assert.Contains("with TLS", await Peer.RunAsync("nbdinfo", [$"nbds://localhost:{port}/{vmo.Handle.Reveal()}?tls-certificates={authority}"]), StringComparison.Ordinal);
+        sidecar.Kill();
+        await sidecar.WaitForExitAsync();
+    }
+
     // Where a new VMO is a disk: host, port and name.
     private static async Task<string> DiskAsync(SiloProcess silo)
     {

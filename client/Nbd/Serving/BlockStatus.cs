@@ -22,16 +22,17 @@ internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> conte
     {
         var most = request.Flags.HasFlag(NbdCommandFlags.RequestOne) ? 1 : ExtentsMost;
         var extents = await disk.ExtentsAsync(request.Offset, request.Length, most, cancellation).ConfigureAwait(false);
-        var depths = contexts.Contains(MetaContext.Depth) ? await DepthsAsync(extents, cancellation).ConfigureAwait(false) : new Dictionary<Koid, uint>();
+        var depths = contexts.Contains(MetaContext.Depth) ? await DepthsAsync(cancellation).ConfigureAwait(false) : new Dictionary<Koid, uint>();
         return [.. contexts.Select(context => (context, Told(context, extents, depths)))];
     }
 
-    // They are asked for once, and again when an owner is none of those that were there.
-    private async Task<IReadOnlyDictionary<Koid, uint>> DepthsAsync(List<DiskExtent> extents, CancellationToken cancellation)
+    // A VMO keeps its ancestors: they are asked for once.
+    private async Task<IReadOnlyDictionary<Koid, uint>> DepthsAsync(CancellationToken cancellation)
     {
-        var depths = Volatile.Read(ref _depths);
-        if (depths is null || (depths.Count > 0 && extents.Exists(extent => !extent.Owner.IsNone && !depths.ContainsKey(extent.Owner))))
-            Volatile.Write(ref _depths, depths = await disk.DepthsAsync(cancellation).ConfigureAwait(false));
+        if (Volatile.Read(ref _depths) is { } known)
+            return known;
+        var depths = await disk.DepthsAsync(cancellation).ConfigureAwait(false);
+        Volatile.Write(ref _depths, depths);
         return depths;
     }
 

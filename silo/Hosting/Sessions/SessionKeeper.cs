@@ -153,19 +153,20 @@ internal sealed partial class SessionKeeper(
 
     private async Task LoopAsync()
     {
-        var (rest, moved) = (Renew, store.ConditionMoved);
-        while (!_stopping.IsCancellationRequested)
+        // Its own copy: where the silo cannot wait for the loop, what it came from is disposed before the loop ends.
+        var (rest, moved, stopping) = (Renew, store.ConditionMoved, _stopping.Token);
+        while (!stopping.IsCancellationRequested)
         {
             try
             {
-                await Task.WhenAny(Task.Delay(rest, time, _stopping.Token), moved);
-                _stopping.Token.ThrowIfCancellationRequested();
+                await Task.WhenAny(Task.Delay(rest, time, stopping), moved);
+                stopping.ThrowIfCancellationRequested();
 
                 // Asked for before the condition is read, so that no move is missed.
                 moved = store.ConditionMoved;
-                rest = await TurnAsync(_stopping.Token);
+                rest = await TurnAsync(stopping);
             }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
                 return;
             }
