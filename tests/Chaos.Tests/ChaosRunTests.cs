@@ -20,8 +20,9 @@ public class ChaosRunTests(ITestOutputHelper output)
                 Length = TimeSpan.FromSeconds(105),
                 Schedule = Possible(
                 [
-                    At(3, FaultKind.Kill, 1, 3), At(18, FaultKind.Pause, 0, 8), At(36, FaultKind.Partition, 2, 7), At(40, FaultKind.RedisPause, Fault.NoTarget, 2), At(54, FaultKind.RedisKill, Fault.NoTarget, 3),
-                    At(66, FaultKind.OneWayPartition, 0, 4), At(80, FaultKind.Delay, 1, 4), At(82, FaultKind.Kill, 2, 3),
+                    At(3, FaultKind.Kill, 1, 3), At(18, FaultKind.Pause, 0, 8), At(28, FaultKind.CutMidFrame, 1, 4), At(36, FaultKind.Partition, 2, 7), At(40, FaultKind.RedisPause, Fault.NoTarget, 2),
+                    At(47, FaultKind.Loss, 0, 4), At(54, FaultKind.RedisKill, Fault.NoTarget, 3), At(66, FaultKind.OneWayPartition, 0, 4), At(80, FaultKind.Delay, 1, 4), At(82, FaultKind.Kill, 2, 3),
+                    At(92, FaultKind.HalfOpen, 1, 5),
                 ]),
             });
 
@@ -90,7 +91,7 @@ public class ChaosRunTests(ITestOutputHelper output)
     private static Fault At(double seconds, FaultKind kind, int silo, double lasts) =>
         new(TimeSpan.FromSeconds(seconds), kind, silo, TimeSpan.FromSeconds(lasts), Seed: 1);
 
-    // Silos are cut from each other only where the machine has networks of its own.
+    // Silos are cut from each other, and packets lost, only where the machine has networks of its own.
     private static Fault[] Possible(Fault[] faults) =>
-        [.. faults.Where(fault => fault.Kind != FaultKind.OneWayPartition || NetworkLab.Impossible is null)];
+        [.. faults.Where(fault => fault.Kind is not (FaultKind.OneWayPartition or FaultKind.Loss) || NetworkLab.Impossible is null)];
 }

@@ -59,7 +59,7 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
                 await RevokeAsync(family, cell, stop);
                 break;
             case < 100 when revoked.Any(_random) is { } gone:
-                await UseAsync(client.Open(gone), cell);
+                await UseEndedAsync(client.Open(gone), cell);
                 break;
         }
     }
@@ -77,12 +77,13 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
         return outcome;
     }
 
-    private Task WriteAsync(Vmo vmo, int cell)
+    private Task<HistoryOutcome> WriteAsync(Vmo vmo, int cell, bool isEnded = false)
     {
         var value = recorder.NextValue();
         return ChangeAsync(
             new() { Kind = HistoryKind.Write, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell, Value = value },
-            () => vmo.WriteAsync(Cells.RangeOf(cell).Offset, Cells.Fill(cell, value)));
+            () => vmo.WriteAsync(Cells.RangeOf(cell).Offset, Cells.Fill(cell, value)),
+            isEnded);
     }
 
     private async Task CloneAsync(PlayedFamily family, Vmo vmo, VmoKind kind)
@@ -120,30 +121,54 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
             recorder.Add(new SignalSeen(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), isSet));
     }
 
-    // A duplicate is made, used and revoked; from then on everybody tries to use it now and then. Of one that was not answered until all stop, nothing is known.
+    // A duplicate is made, and one of that; the first is revoked, and from then on everybody tries to use both now and then. Of one that was not answered until all stop, nothing is known.
     private async Task RevokeAsync(PlayedFamily family, int cell, CancellationToken stop)
     {
         var root = client.Open(family.Root.Handle);
-        Vmo? duplicate = null;
-        var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(async () => duplicate = await root.DuplicateAsync(root.Rights ?? VmoRights.Read), isChange: true);
-        if (duplicate is null)
+        if (await DuplicateAsync(root) is not { } duplicate)
             return;
-        recorder.Add(new HandleBirth(RevokedHandles.NumberOf(root.Handle), RevokedHandles.NumberOf(duplicate.Handle), began, Stopwatch.GetTimestamp(), outcome));
-        await UseAsync(client.Open(duplicate.Handle), cell);
+        var derived = await DuplicateAsync(client.Open(duplicate.Handle));
+        await UseAsync(client.Open((derived ?? duplicate).Handle), cell);
         while (!stop.IsCancellationRequested)
         {
-            began = Stopwatch.GetTimestamp();
-            outcome = await OutcomeAsync(() => duplicate.RevokeAsync(), isChange: false);
+            var began = Stopwatch.GetTimestamp();
+            var outcome = await OutcomeAsync(() => duplicate.RevokeAsync(), isChange: false);
             if (outcome == HistoryOutcome.Unknown)
                 continue;
             // Refused after a try without an answer: that one had done it.
             recorder.Add(new HandleEnd(RevokedHandles.NumberOf(duplicate.Handle), HandleEndKind.Revoke, began, Stopwatch.GetTimestamp(), HistoryOutcome.Ok));
             revoked.Add(duplicate.Handle);
+            if (derived is not null)
+                revoked.Add(derived.Handle);
             return;
         }
 
         family.AddPerhapsClosed(duplicate);
+        if (derived is not null)
+            family.AddPerhapsClosed(derived);
+    }
+
+    private async Task<Vmo?> DuplicateAsync(Vmo source)
+    {
+        Vmo? duplicate = null;
+        var began = Stopwatch.GetTimestamp();
+        var outcome = await OutcomeAsync(async () => duplicate = await source.DuplicateAsync(VmoRights.Read | VmoRights.Write | VmoRights.Duplicate), isChange: true);
+        if (duplicate is not null)
+            recorder.Add(new HandleBirth(RevokedHandles.NumberOf(source.Handle), RevokedHandles.NumberOf(duplicate.Handle), began, Stopwatch.GetTimestamp(), outcome));
+        return duplicate;
+    }
+
+    // Nothing is done through it, however often it is tried: a write that is refused has never been done, unlike one through a handle that may have ended on the way.
+    private async Task UseEndedAsync(Vmo vmo, int cell)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var outcome = _random.Next(4) switch
+        {
+            0 => await WriteAsync(vmo, cell, isEnded: true),
+            1 => await OutcomeAsync(() => vmo.DuplicateAsync(VmoRights.Read), isChange: false),
+            _ => await ReadAsync(vmo, cell),
+        };
+        recorder.Add(new HandleUse(RevokedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome));
     }
 
     private async Task UseAsync(Vmo vmo, int cell)
@@ -153,11 +178,12 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
         recorder.Add(new HandleUse(RevokedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome));
     }
 
-    private async Task ChangeAsync(HistoryEvent change, Func<Task> call)
+    private async Task<HistoryOutcome> ChangeAsync(HistoryEvent change, Func<Task> call, bool isEnded = false)
     {
         var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(call, isChange: true);
+        var outcome = await OutcomeAsync(call, isChange: !isEnded);
         recorder.Add(change with { Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number });
+        return outcome;
     }
 
     private async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange)

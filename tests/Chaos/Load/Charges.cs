@@ -12,10 +12,11 @@ internal static class Charges
     private static readonly TimeSpan LookedAtLeast = TimeSpan.FromSeconds(20);
 
     /// <summary>Looks until it is so, as what the last calls left is freed in the background. What is wrong, if it is not so in time.</summary>
-    public static async Task<IReadOnlyList<string>> CheckAsync(IRedisStore redis, VmoClient client, IEnumerable<PlayedFamily> families, DateTimeOffset until, Action<string> log)
+    public static async Task<IReadOnlyList<string>> CheckAsync(
+        IRedisStore redis, VmoClient client, IEnumerable<PlayedFamily> families, DateTimeOffset until, Action<string> log, TimeSpan? atLeast = null)
     {
         // Who came late through the scrub, looks for a while all the same.
-        if (DateTimeOffset.UtcNow + LookedAtLeast is var soonest && soonest > until)
+        if (DateTimeOffset.UtcNow + (atLeast ?? LookedAtLeast) is var soonest && soonest > until)
             until = soonest;
         while (true)
         {
