@@ -25,14 +25,14 @@ public sealed class SiloCluster : IAsyncDisposable
     /// <summary>All gRPC endpoints, for a client that fails over.</summary>
     public IReadOnlyList<Uri> Endpoints => [.. _silos.Select(silo => silo.Endpoint)];
 
-    /// <summary>Starts a cluster and waits until each silo sees all of them.</summary>
-    public static async Task<SiloCluster> StartAsync(int count, SiloOptions? options = null, RedisServer? redis = null)
+    /// <summary>Starts a cluster, its silos one after the other or all at once, and waits until each silo sees all of them.</summary>
+    public static async Task<SiloCluster> StartAsync(int count, SiloOptions? options = null, RedisServer? redis = null, bool areTogether = false)
     {
         var ours = redis is null;
         redis ??= await RedisServer.StartAsync(["appendonly yes", "appendfsync everysec"]);
         var each = (options ?? new()) with { Redis = redis.Configuration, RedisPassword = redis.Password };
         var cluster = new SiloCluster(redis, ours, _ => each);
-        await cluster.RunAsync(count);
+        await cluster.RunAsync(count, areTogether);
         return cluster;
     }
 
@@ -44,12 +44,17 @@ public sealed class SiloCluster : IAsyncDisposable
         return cluster;
     }
 
-    private async Task RunAsync(int count)
+    private async Task RunAsync(int count, bool areTogether = false)
     {
         try
         {
-            // One after the other: what each takes of the machine while it starts is what the others would wait for anyway.
-            for (var i = 0; i < count; i++)
+            // One after the other, unless told: what each takes of the machine while it starts is what the others would wait for anyway.
+            if (areTogether)
+            {
+                _silos.AddRange(await Task.WhenAll(Enumerable.Range(0, count).Select(i => SiloProcess.StartAsync(_optionsOf(i)))));
+            }
+
+            while (_silos.Count < count)
             {
                 await AddAsync();
             }

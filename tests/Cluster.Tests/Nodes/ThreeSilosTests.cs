@@ -226,4 +226,30 @@ public sealed class ThreeSilosTests(ITestOutputHelper output)
             return false;
         }
     }
+
+    // As pods are that are created in parallel: each finds no store, and one of them makes it.
+    [Fact]
+    public async Task Three_silos_that_start_at_once_on_an_empty_Redis_are_one_cluster_on_one_store()
+    {
+        await using var cluster = await SiloCluster.StartAsync(3, areTogether: true);
+        await using var client = VmoClient.Connect(new() { Endpoints = [cluster.Endpoints[0]], Deadline = TimeSpan.FromSeconds(30) });
+        var vmos = new List<Vmo>();
+        for (var i = 0; i < 30; i++)
+        {
+            vmos.Add(await client.CreateAsync(4096));
+            await vmos[i].WriteAsync(0, new[] { (byte)i });
+        }
+
+        Assert.Equal(30, vmos.Select(vmo => vmo.Koid).Distinct().Count());
+        foreach (var endpoint in cluster.Endpoints)
+        {
+            await using var other = VmoClient.Connect(new() { Endpoints = [endpoint], Deadline = TimeSpan.FromSeconds(30) });
+            for (var i = 0; i < 30; i++)
+            {
+                var there = new byte[1];
+                await other.Open(vmos[i].Handle).ReadAsync(0, there);
+                Assert.Equal(i, there[0]);
+            }
+        }
+    }
 }
