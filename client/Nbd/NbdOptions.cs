@@ -17,7 +17,7 @@ public sealed record NbdOptions
     /// <summary>Requests of one connection under way; the next is not read before one has been answered and its answer sent. Default 256, at least 2: a large write is one, and its pieces are others.</summary>
     public int RequestsMax { get; init; } = 256;
 
-    /// <summary>Bytes of their payloads. One that is larger by itself goes alone. Default 8 MiB.</summary>
+    /// <summary>Bytes of their payloads. One that is larger by itself goes alone. Default 8 MiB, at least 1 MiB: a piece of a large write.</summary>
     public int PayloadBytesMax { get; init; } = 8 << 20;
 
     /// <summary>How long a client may take to agree on an export, the time apart in which its VMO is opened. Default 10 s.</summary>

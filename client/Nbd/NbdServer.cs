@@ -49,8 +49,8 @@ public sealed class NbdServer : IAsyncDisposable
     public static NbdServer Listen(EndPoint where, VmoClient client, NbdOptions? options = null, Action<string>? log = null)
     {
         options ??= new();
-        if (options is not { RequestsMax: >= 2, ConnectionsMax: >= 1, PayloadBytesMax: >= 1 })
-            throw new NbdSetupException($"{options.ConnectionsMax} connections, {options.RequestsMax} requests and {options.PayloadBytesMax} bytes at most; at least 1, 2 and 1 are needed");
+        if (options is not { RequestsMax: >= 2, ConnectionsMax: >= 1, PayloadBytesMax: >= Limits.CallBytesMax })
+            throw new NbdSetupException($"{options.ConnectionsMax} connections, {options.RequestsMax} requests and {options.PayloadBytesMax} bytes at most; at least 1, 2 and {Limits.CallBytesMax} are needed");
         if (where is UnixDomainSocketEndPoint unix)
             UnixPath.Clear(unix);
         var listener = new Socket(where.AddressFamily, SocketType.Stream, where is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
@@ -184,17 +184,17 @@ public sealed class NbdServer : IAsyncDisposable
     private static async Task SayGoodbyeAsync(NetworkStream stream, SslStream? tls)
     {
         using var within = new CancellationTokenSource(Goodbye);
-        if (tls is not null)
-            await tls.ShutdownAsync().WaitAsync(within.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         try
         {
+            if (tls is not null)
+                await tls.ShutdownAsync().WaitAsync(within.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             stream.Socket.Shutdown(SocketShutdown.Send);
             var unread = new byte[4096];
             while (await stream.ReadAsync(unread, within.Token).ConfigureAwait(false) > 0)
             {
             }
         }
-        catch (Exception failure) when (failure is IOException or SocketException or OperationCanceledException)
+        catch (Exception failure) when (failure is IOException or SocketException or OperationCanceledException or InvalidOperationException)
         {
             // It is gone, or does not go.
         }

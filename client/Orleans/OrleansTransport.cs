@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Serialization;
+using StackExchange.Redis;
 using VmoCluster.Client;
 using VmoCluster.Messages;
 
@@ -132,8 +133,8 @@ public sealed partial class OrleansTransport : ITransport
             var outcome = ToOutcome(failure);
             if (outcome.Status == VmoStatus.Internal)
                 LogBug(failure);
-            else if (failure is CodecNotFoundException)
-                LogUntold(failure);
+            else if (failure is CodecNotFoundException or RedisException or RedisCommandException)
+                LogRuntimes(failure);
             return refuse(on, outcome);
         }
     }
@@ -155,7 +156,8 @@ public sealed partial class OrleansTransport : ITransport
         // Orleans says so when its client is not started, has lost all gateways, or is being stopped.
         InvalidOperationException => new(VmoStatus.Io, "the cluster's client is not connected"),
 
-        // A failure that does not travel, as that of a Redis client under the runtime's own calls: nobody knows what the call did.
+        // The runtime's own calls of Redis, as those for its table of members: those of grains end as StoreExceptions. From another silo it does not travel. Nobody knows what the call did.
+        RedisException or RedisCommandException => new(VmoStatus.Io, "the silo's runtime cannot reach its table of members"),
         CodecNotFoundException => new(VmoStatus.Io, "the silo failed with something it cannot tell"),
         _ => new(VmoStatus.Internal, $"the silo failed: {failure.GetType().Name}"),
     };
@@ -163,6 +165,6 @@ public sealed partial class OrleansTransport : ITransport
     [LoggerMessage(1, LogLevel.Critical, "A grain failed by our fault")]
     private partial void LogBug(Exception failure);
 
-    [LoggerMessage(2, LogLevel.Warning, "A silo failed with something that does not travel")]
-    private partial void LogUntold(Exception failure);
+    [LoggerMessage(2, LogLevel.Warning, "A call failed with what the runtime met in Redis, or with something that does not travel")]
+    private partial void LogRuntimes(Exception failure);
 }

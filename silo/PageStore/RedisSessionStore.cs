@@ -7,7 +7,7 @@ namespace VmoCluster.PageStore;
 /// <summary>
 /// Sessions as fields of one hash. <c>s:ID</c> is "counter acknowledged alive|dead", <c>n:ID</c> the last letter's number, <c>m:ID:N</c>
 /// letter N as "kind koid detail", <c>d:ID</c> a description for people, <c>c:ID</c> the name of its process's
-/// connections for commits, until they are known to bring nothing more. A dead session is forgotten when nothing of it is unfinished.
+/// connections for commits. A dead session is forgotten when nothing of it is unfinished.
 /// <c>store</c> is the store's id, which all of this asks for: a session that another store does not know is not dead. <c>beat</c> is the
 /// heartbeat, moved by each renewal.
 /// </summary>
@@ -66,13 +66,9 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
     public async ValueTask<SessionState> ReadSessionAsync(ulong session, CancellationToken cancellation)
     {
         var found = await StoreCall.RunAsync(
-            "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, ["store", "s:" + Id(session), "c:" + Id(session)], CommandFlags.DemandMaster), time, cancellation);
+            "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, ["store", "s:" + Id(session)], CommandFlags.DemandMaster), time, cancellation);
         RequireOurs(found[0]);
-        var state = found[1].IsNull ? default : ReadState((string)found[1]!);
-        // Whoever marked it has not come to that, and this silo may be about to take over.
-        if (state.IsDead && !found[2].IsNull)
-            await EndConnectionsAsync(session, (string)found[2]!, cancellation);
-        return state;
+        return found[1].IsNull ? default : ReadState((string)found[1]!);
     }
 
     /// <inheritdoc/>
@@ -87,14 +83,14 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
     {
         var name = await StoreCall.RunAsync(
             "session-read", 1, () => control.Database.HashGetAsync(keys.Sessions, "c:" + Id(session), CommandFlags.DemandMaster), time, cancellation);
-        // A session of this process's own: its connections live on, and those before them may still carry what was sent under it. The mark says that they have been ended.
+        // A session of this process's own: its connections live on, and those before them may still carry what was sent under it.
         if ((string?)name == late.Ours)
-            await StoreCall.RunAsync("session-end", 1, () => EndAsync(late.Ours), time, cancellation);
-        if ((int)await EvaluateAsync("session-mark", scripts.MarkSession, [Id(session), counterSeen, late.Ours], cancellation) == 0)
+            await StoreCall.RunAsync("session-end", 1, FormerEndedAsync, time, cancellation);
+        if ((int)await EvaluateAsync("session-mark", scripts.MarkSession, [Id(session), counterSeen], cancellation) == 0)
             return false;
-        // It is dead whether this succeeds or not: where it does not, those see to it who read that it is dead.
-        if (!name.IsNull && name != late.Ours)
-            await EndConnectionsAsync(session, (string)name!, cancellation);
+        // Before anybody here takes over what it owned, and unlinks what it had sent ahead. It is dead whether this succeeds or not.
+        if (!name.IsNull)
+            await StoreCall.RunAsync("session-end", 1, () => EndedAsync((string)name!), time, cancellation);
         return true;
     }
 
@@ -147,8 +143,7 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
         var estates = new List<ulong>();
         foreach (var (session, _) in (await ScanAsync("session-scan", cancellation)).Where(entry => entry.Value.IsDead))
         {
-            // Whoever looks for estates finds the empty ones, too, and is the one to forget them. First their connections, of which nobody would know afterwards.
-            await ReadSessionAsync(session, cancellation);
+            // Whoever looks for estates finds the empty ones, too, and is the one to forget them.
             var forgotten = await StoreCall.RunAsync(
                 "session-forget",
                 1,
@@ -165,17 +160,15 @@ internal sealed class RedisSessionStore(StoreConnection control, LateWrites late
         return estates;
     }
 
-    // Before anybody takes over what a dead session owned, and unlinks what it had sent ahead. What is not noted any more is ended. A process's own connections live on: those
-    // before them are ended, and what was sent by the ones in use is done.
-    private async Task EndConnectionsAsync(ulong session, string name, CancellationToken cancellation)
+    private async Task<bool> FormerEndedAsync()
     {
-        await StoreCall.RunAsync("session-end", 1, () => EndAsync(name), time, cancellation);
-        await StoreCall.RunAsync("session-ended", 1, () => control.Database.HashDeleteAsync(keys.Sessions, "c:" + Id(session), CommandFlags.DemandMaster), time, cancellation);
+        await late.EndFormerAsync();
+        return true;
     }
 
-    private async Task<bool> EndAsync(string name)
+    private async Task<bool> EndedAsync(string name)
     {
-        await (name == late.Ours ? late.EndFormerAsync() : late.EndAllOfAsync(name));
+        await late.EndAllOfAsync(name);
         return true;
     }
 

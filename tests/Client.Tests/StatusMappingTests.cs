@@ -73,6 +73,7 @@ public sealed class StatusMappingTests
         Assert.Equal(VmoStatus.ShouldWait, OrleansTransport.ToOutcome(new GatewayTooBusyException()).Status);
         Assert.Equal(VmoStatus.ShouldWait, OrleansTransport.ToOutcome(new LimitExceededException("queue")).Status);
         Assert.Equal(VmoStatus.Internal, OrleansTransport.ToOutcome(new FormatException("an inside")).Status);
+        Assert.Equal(VmoStatus.Io, OrleansTransport.ToOutcome(new StackExchange.Redis.RedisCommandException("no connection")).Status);
         Assert.Equal(VmoStatus.Io, OrleansTransport.ToOutcome(new Orleans.Serialization.CodecNotFoundException("no codec for a Redis failure")).Status);
         Assert.DoesNotContain("an inside", OrleansTransport.ToOutcome(new FormatException("an inside")).Message!, StringComparison.Ordinal);
         Assert.Equal(VmoStatus.OutOfRange, OrleansTransport.ToOutcome(new VmoException(VmoStatus.OutOfRange, "x")).Status);

@@ -51,7 +51,10 @@ public sealed class SiloCluster : IAsyncDisposable
             // One after the other, unless told: what each takes of the machine while it starts is what the others would wait for anyway.
             if (areTogether)
             {
-                _silos.AddRange(await Task.WhenAll(Enumerable.Range(0, count).Select(i => SiloProcess.StartAsync(_optionsOf(i)))));
+                var starting = Enumerable.Range(0, count).Select(i => SiloProcess.StartAsync(_optionsOf(i))).ToList();
+                await ((Task)Task.WhenAll(starting)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                _silos.AddRange(starting.Where(one => one.IsCompletedSuccessfully).Select(one => one.Result));
+                await Task.WhenAll(starting);
             }
 
             while (_silos.Count < count)

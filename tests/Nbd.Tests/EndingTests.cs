@@ -19,7 +19,7 @@ public sealed class EndingTests(DiskNode node) : IClassFixture<DiskNode>
         var authority = TestAuthority.Issue(node.File(""), "ending");
         var certificate = new NbdCertificate(node.File("ending/server.pem"), node.File("ending/server.key"), _ => { });
         var path = node.File(isSecret ? "gone-tls" : "gone");
-        await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { Certificate = isSecret ? certificate.Current : null });
+        await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { Certificate = isSecret ? certificate.Current : null, Drain = TimeSpan.FromSeconds(5) });
         var vmo = await node.Client.CreateAsync(64 << 20);
         var handle = await vmo.DuplicateAsync(VmoRights.Read | VmoRights.Write);
         using var client = await RawClient.OpenAsync(path, handle.Handle.Reveal(), isStructured: true, isSecret ? authority : null);
@@ -130,7 +130,7 @@ public sealed class EndingTests(DiskNode node) : IClassFixture<DiskNode>
         try
         {
             await writer!.SendAsync(RawClient.Request(NbdCommand.Write, 0, Page), page, RawClient.Request(NbdCommand.Flush, 0, 0));
-            await writer.ReceiveSimpleAsync();
+            await Eventually.UntilAsync("the last request is answered", () => Task.FromResult(writer!.HasUnread));
             writer.Dispose();
             await Task.Delay(TimeSpan.FromSeconds(1));
             Assert.False(await IsTakenAsync());

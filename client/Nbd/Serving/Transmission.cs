@@ -63,15 +63,15 @@ internal sealed class Transmission : IAsyncDisposable
         {
             await TakeAllAsync().ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (IsGone)
-        {
-            // All has been told.
-        }
         catch (OperationCanceledException) when (_stopped.IsCancellationRequested && !_end.IsCancellationRequested)
         {
             await _room.EmptyAsync().WaitAsync(_drain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             // Of one that does not read, what was sent is not waited for.
             _end.CancelAfter(_drain);
+        }
+        catch (OperationCanceledException) when (IsGone)
+        {
+            // All has been told.
         }
         catch (Exception)
         {

@@ -1,5 +1,4 @@
--- Marks a session dead. KEYS: sessions. ARGV: id, counter seen, the name of the marker's connections: if they are the session's own, they have been
--- seen to, and nobody else need end them.
+-- Marks a session dead. KEYS: sessions. ARGV: id, counter seen.
 -- The mark is the first write and the deed; letters nobody will read follow. Of one dead already the mark is written again, so that
 -- replicas acknowledge this writing, and what an earlier try left is removed.
 -- 1 dead (or forgotten, which is the same), 0 its counter has moved.
@@ -13,7 +12,4 @@ for number = tonumber(acked) + 1, last do
     redis.call('HDEL', KEYS[1], 'm:' .. ARGV[1] .. ':' .. string.format('%.0f', number))
 end
 redis.call('HDEL', KEYS[1], 'n:' .. ARGV[1], 'd:' .. ARGV[1])
-if redis.call('HGET', KEYS[1], 'c:' .. ARGV[1]) == ARGV[3] then
-    redis.call('HDEL', KEYS[1], 'c:' .. ARGV[1])
-end
 return 1

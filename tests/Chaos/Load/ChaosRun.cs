@@ -121,6 +121,7 @@ internal static partial class ChaosRun
             var verdict = new ChaosVerdict(history, snapshots, signals, handles, [.. damage, .. gone, .. charges, .. left, .. undone], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
             {
                 Unanswered = recorder.Unanswered,
+                Unexplained = recorder.Unexplained,
                 Operations = recorder.Operations,
                 ToldToWait = toldToWait,
             };

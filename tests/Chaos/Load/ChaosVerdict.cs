@@ -20,7 +20,10 @@ internal sealed record ChaosVerdict(
     /// <summary>How often a call, or a message of several, was told to wait and tried again.</summary>
     public required long ToldToWait { get; init; }
 
-    public bool IsFine => History.Findings.Count == 0 && Snapshots.Findings.Count == 0 && Signals.Findings.Count == 0 && Handles.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
+    /// <summary>Answers that no fault explains.</summary>
+    public required IReadOnlyCollection<string> Unexplained { get; init; }
+
+    public bool IsFine => Unexplained.Count == 0 && History.Findings.Count == 0 && Snapshots.Findings.Count == 0 && Signals.Findings.Count == 0 && Handles.Findings.Count == 0 && Damage.Count == 0 && Longest <= Deadline + Beyond;
 
     public override string ToString() => string.Join('\n', [
         $"{History}",
@@ -35,6 +38,7 @@ internal sealed record ChaosVerdict(
         .. Snapshots.Findings.Select(finding => finding.Tale),
         .. Signals.Findings.Select(finding => finding.Tale),
         .. Handles.Findings.Select(finding => finding.Tale),
+        .. Unexplained,
         .. Damage.Select(finding => $"in the store: {finding}"),
         IsFine ? "nothing is wrong" : "SOMETHING IS WRONG",
     ]);

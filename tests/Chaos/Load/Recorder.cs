@@ -7,6 +7,8 @@ namespace VmoCluster.Chaos.Load;
 /// <summary>Takes down what callers did and saw. Thread-safe.</summary>
 internal sealed class Recorder
 {
+    private const int UnexplainedMost = 20;
+
     private readonly ConcurrentQueue<HistoryEvent> _events = new();
     private readonly ConcurrentDictionary<(HistoryKind Kind, HistoryOutcome Outcome), long> _counts = new();
     private readonly ConcurrentQueue<SignalSeen> _looks = new();
@@ -14,6 +16,7 @@ internal sealed class Recorder
     private readonly ConcurrentQueue<HandleBirth> _handleBirths = new();
     private readonly ConcurrentQueue<HandleUse> _handleUses = new();
     private readonly ConcurrentQueue<HandleEnd> _handleEnds = new();
+    private readonly ConcurrentQueue<string> _unexplained = new();
     private long _value;
     private long _longest;
     private long _operations;
@@ -33,6 +36,9 @@ internal sealed class Recorder
     /// <summary>Calls that were given up, with their deadline over or no silo to answer.</summary>
     public long Unanswered => Interlocked.Read(ref _unanswered);
 
+    /// <summary>Answers that nothing explains, the first of them.</summary>
+    public IReadOnlyCollection<string> Unexplained => _unexplained;
+
     public IEnumerable<string> Lines => _counts.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key.Kind} {pair.Key.Outcome}: {pair.Value:N0}");
 
     /// <summary>The verdict on all looks at ZERO_CHILDREN.</summary>
@@ -42,6 +48,13 @@ internal sealed class Recorder
 
     /// <summary>The verdict on all uses of handles that were revoked.</summary>
     public CheckedHandles CheckHandles() => RevocationChecker.Check(_handleBirths, _handleUses, _handleEnds);
+
+    /// <summary>A call was answered with what no fault makes right.</summary>
+    public void AddUnexplained(string what)
+    {
+        if (_unexplained.Count < UnexplainedMost)
+            _unexplained.Enqueue(what);
+    }
 
     public void CountUnanswered() => Interlocked.Increment(ref _unanswered);
 
