@@ -19,6 +19,10 @@ internal static class NbdBenchmark
     private const int ClusterBytes = 64 << 10;
     private const long CopyBytes = 1L << 30;
 
+    // What nbdcopy asks for at a time.
+    private const int CopyPieceBytes = 256 << 10;
+    private static readonly string[] Kept = ["appendonly yes", "save \"\""];
+
     public static async Task RunAsync(BenchmarkOptions options, Report report)
     {
         await using var peers = new Peers();
@@ -48,13 +52,15 @@ internal static class NbdBenchmark
             report.Add("NBD, 4 KiB randread, QD 1, warm, p99", $"{single[0].P99Us:F0} us", $"nbdkit memory {single[1].P99Us:F0} us", $"{single[0].P99Us / single[1].P99Us:F2} x", "at most 2 x");
 
             var back = Path.Combine(folder, "back");
-            var (into, outOf, intoPeer, outOfPeer) = (new List<double>(), new List<double>(), new List<double>(), new List<double>());
+            var (into, outOf, again, intoPeer, outOfPeer, intoRedis) = (new List<double>(), new List<double>(), new List<double>(), new List<double>(), new List<double>(), new List<double>());
             for (var run = 0; run < options.Runs; run++)
             {
                 var disk = await client.CreateAsync(CopyBytes);
                 into.Add(await SecondsAsync(() => ToolAsync("nbdcopy", dense, machine.Uri(disk))));
                 intoPeer.Add(await SecondsAsync(() => ToolAsync("nbdcopy", dense, memory)));
                 outOf.Add(await SecondsAsync(() => ToolAsync("nbdcopy", machine.Uri(disk), back)));
+                again.Add(await SecondsAsync(() => ToolAsync("nbdcopy", machine.Uri(disk), back)));
+                intoRedis.Add(await SetsAsync());
                 outOfPeer.Add(await SecondsAsync(() => ToolAsync("nbdcopy", memory, back)));
                 await disk.CloseAsync();
             }
@@ -62,6 +68,8 @@ internal static class NbdBenchmark
             double Mb(List<double> seconds) => CopyBytes / Load.Median(seconds) / 1e6;
             report.Rate("nbdcopy of a dense 1 GiB into a disk", Mb(into), "nbdkit memory", Mb(intoPeer), 0.3, "MB/s");
             report.Rate("nbdcopy of it out of the disk", Mb(outOf), "nbdkit memory", Mb(outOfPeer), 0.3, "MB/s");
+            report.Rate("the same again, from the silo's memory", Mb(again), "nbdkit memory", Mb(outOfPeer), 0.3, "MB/s");
+            report.Add("what a redis-server of its own takes of 1 GiB, in SETs of 256 KiB", $"{Mb(intoRedis):F0} MB/s", $"nbdkit memory {Mb(intoPeer):F0} MB/s", $"{Mb(intoRedis) / Mb(intoPeer):F2} x", "the limit of nbdcopy into a disk");
         }
 
         await using var always = await StartAsync(peers, "always");
@@ -81,7 +89,16 @@ internal static class NbdBenchmark
     private static async Task<Served> StartAsync(Peers peers, string fsync)
     {
         var socket = Path.Combine(peers.Folder(Path.GetTempPath()), "vmo");
-        return new(await Machine.StartAsync(["appendonly yes", $"appendfsync {fsync}", "save \"\""], "--nbd", $"unix:{socket}", "--page-cache", "1GiB"), socket);
+        return new(await Machine.StartAsync([.. Kept, $"appendfsync {fsync}"], "--nbd", $"unix:{socket}", "--page-cache", "3GiB"), socket);
+    }
+
+    // The raw limit: as many bytes, nobody in between, and the same log.
+    private static async Task<double> SetsAsync()
+    {
+        await using var redis = await RedisServer.StartAsync([.. Kept, "appendfsync everysec"]);
+        var count = (CopyBytes / CopyPieceBytes).ToString(CultureInfo.InvariantCulture);
+        return await SecondsAsync(() => ToolAsync(
+            "redis-benchmark", "-p", redis.Port.ToString(CultureInfo.InvariantCulture), "-t", "set", "-d", CopyPieceBytes.ToString(CultureInfo.InvariantCulture), "-n", count, "-r", count, "-c", "16", "-q"));
     }
 
     // A page is written on each level, as overlays have it below.

@@ -57,19 +57,10 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
     [Fact]
     public async Task A_killed_owner_is_a_pause_to_fio_and_no_error()
     {
-        // Which silo a VMO comes to live on is Orleans' choice: some are made until one lives on each.
-        var vmos = new Vmo?[2];
-        await Eventually.UntilAsync("a VMO on each silo", async () =>
-        {
-            var vmo = await cluster.Client.CreateAsync(64 << 20);
-            await vmo.WriteAsync(0, new byte[] { 1 });
-            if (await cluster.OwnerAsync(vmo) is >= 0 and var owner)
-                vmos[owner] = vmo;
-            return vmos.All(found => found is not null);
-        });
+        var vmos = await OnEachAsync();
         var (served, dies) = (0, 1);
         var running = Task.WhenAll(vmos.Select(vmo => Peer.RunAsync("fio", [
-            "--name=verify", "--ioengine=nbd", $"--uri={cluster.Uri(vmo!, served)}", "--rw=randwrite", "--bs=4k", "--size=48m", "--iodepth=32", "--rate_iops=1500",
+            "--name=verify", "--ioengine=nbd", $"--uri={cluster.Uri(vmo, served)}", "--rw=randwrite", "--bs=4k", "--size=48m", "--iodepth=32", "--rate_iops=1500",
             "--verify=crc32c", "--verify_fatal=1", "--randseed=7"])));
         await Task.Delay(TimeSpan.FromSeconds(2));
         Assert.False(running.IsCompleted, "fio had ended before anything was killed");
@@ -82,6 +73,55 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
         finally
         {
             await cluster.Cluster.Silos[dies].RestartAsync();
+            await cluster.Cluster.WaitForMembersAsync(2);
+        }
+    }
+
+    // Large ones, of which each is many calls, and those that are neither reads nor writes.
+    [Fact]
+    public async Task A_killed_owner_is_a_pause_to_every_command()
+    {
+        const uint Large = 8 << 20, Mebi = 1 << 20;
+        var vmo = (await OnEachAsync())[1];
+        var right = new byte[4 * Large];
+        new Random(5).NextBytes(right);
+        await vmo.WriteAsync(0, right.AsMemory(0, (int)(2 * Large)));
+        using var disk = new RawClient(cluster.Socket(0));
+        await disk.GreetAsync();
+        await disk.AskAsync(NbdOption.StructuredReply);
+        await disk.AskAsync(NbdOption.SetMetaContext, RawClient.Text(vmo.Handle.Reveal()), RawClient.U32(1), RawClient.Text("base:allocation"));
+        Assert.Equal(NbdOptionReply.Ack, (await disk.AskAsync(NbdOption.Go, RawClient.Text(vmo.Handle.Reveal()), RawClient.U16(0)))[^1].Kind);
+        await cluster.Cluster.Silos[1].KillAsync();
+        try
+        {
+            var sending = disk.SendAsync(
+                RawClient.Request(NbdCommand.Read, 0, Large, 1), RawClient.Request(NbdCommand.Write, 2 * Large, 2 * Large, 2), right[(int)(2 * Large)..],
+                RawClient.Request(NbdCommand.Trim, Large, Mebi, 3), RawClient.Request(NbdCommand.WriteZeroes, Large + (2 * Mebi) + 512, Mebi, 4), RawClient.Request(NbdCommand.Cache, 0, Large, 5),
+                RawClient.Request(NbdCommand.BlockStatus, 0, Large, 6));
+            var (read, done) = (new byte[Large], new HashSet<ulong>());
+            while (done.Count < 6)
+            {
+                var chunk = await disk.ReceiveChunkAsync();
+                Assert.NotEqual(NbdChunk.Error, chunk.Kind);
+                if (chunk.Kind == NbdChunk.OffsetData)
+                    chunk.Data.AsSpan(8).CopyTo(read.AsSpan((int)BinaryPrimitives.ReadUInt64BigEndian(chunk.Data)));
+                if (chunk.Kind == NbdChunk.BlockStatus)
+                    Assert.Equal((Large, 0u), (BinaryPrimitives.ReadUInt32BigEndian(chunk.Data.AsSpan(4)), BinaryPrimitives.ReadUInt32BigEndian(chunk.Data.AsSpan(8))));
+                if (chunk.IsLast)
+                    Assert.True(done.Add(chunk.Cookie));
+            }
+
+            await sending;
+            Assert.Equal(right[..(int)Large], read);
+            right.AsSpan((int)Large, (int)Mebi).Clear();
+            right.AsSpan((int)(Large + (2 * Mebi) + 512), (int)Mebi).Clear();
+            var shown = new byte[right.Length];
+            await vmo.ReadAsync(0, shown);
+            Assert.True(right.AsSpan().SequenceEqual(shown), $"differs at {right.AsSpan().CommonPrefixLength(shown)}");
+        }
+        finally
+        {
+            await cluster.Cluster.Silos[1].RestartAsync();
             await cluster.Cluster.WaitForMembersAsync(2);
         }
     }
@@ -141,6 +181,21 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
             Assert.True(value < sent && (value == 0 || value % Pages == (ulong)page), $"page {page} shows {value}, which was not written there");
             Assert.True(bytes.SequenceEqual(value == 0 ? new byte[Page] : PageOf(value)), $"page {page} is torn");
         }
+    }
+
+    // Which silo a VMO comes to live on is Orleans' choice: some are made until one lives on each.
+    private async Task<Vmo[]> OnEachAsync()
+    {
+        var vmos = new Vmo?[2];
+        await Eventually.UntilAsync("a VMO on each silo", async () =>
+        {
+            var vmo = await cluster.Client.CreateAsync(64 << 20);
+            await vmo.WriteAsync(0, new byte[] { 1 });
+            if (await cluster.OwnerAsync(vmo) is >= 0 and var owner)
+                vmos[owner] = vmo;
+            return vmos.All(found => found is not null);
+        });
+        return [.. vmos.OfType<Vmo>()];
     }
 
     private static byte[] PageOf(ulong number)
