@@ -8,7 +8,7 @@ namespace VmoCluster.Benchmarks;
 
 /// <summary>
 /// Disks over NBD against qemu-nbd and nbdkit: the same fio jobs over unix sockets in the same run, files of the peers in memory (/dev/shm), but for writes that must be on the disk
-/// (FUA), where both are on the same disk. One silo over redis-server. Needs fio, qemu-utils, nbdkit and libnbd-bin.
+/// (FUA), where both are on the same disk. One silo over redis-server. Needs fio, qemu-utils, nbdkit, libnbd-bin and redis-benchmark (redis-tools).
 /// </summary>
 internal static class NbdBenchmark
 {
