@@ -174,7 +174,7 @@ internal sealed class Loads(MachineState state)
         public long Forgotten { get; set; }
     }
 
-    /// <summary>Asks for pages that are not in memory; neighbours in a blob are one read.</summary>
+    /// <summary>Asks for pages that are not in memory, neighbours in a blob one after the other.</summary>
     public void NeedPages(List<(PageKey Key, uint Checksum)> pages, ILoadWaiter waiter)
     {
         pages.Sort((left, right) => PlaceOf(left.Key).CompareTo(PlaceOf(right.Key)));
@@ -281,38 +281,22 @@ internal sealed class Loads(MachineState state)
     private static (ulong Home, uint Number, uint Nonce, uint Counter, byte Index) PlaceOf(in PageKey key) =>
         (key.Layer.Home.Value, key.Layer.Number, key.Blob.Nonce, key.Blob.Counter, key.Index);
 
+    // Each page comes into the array that the cache will hold; the store reads neighbours as one.
     private void Send(List<PageLoad> wanted)
     {
-        var reads = new List<BlobRead>();
-        var parts = new List<(int First, int Count, byte[] Buffer)>();
-        for (var at = 0; at < wanted.Count;)
-        {
-            var count = 1;
-            while (at + count < wanted.Count && wanted[at + count].Key.Layer == wanted[at].Key.Layer && wanted[at + count].Key.Blob == wanted[at].Key.Blob && wanted[at + count].Key.Index == wanted[at].Key.Index + count)
-                count++;
-            var buffer = new byte[count * Limits.PageBytes];
-            var key = wanted[at].Key;
-            reads.Add(new(key.Layer, key.Blob, BlobLayout.OffsetOf(key.Index), buffer));
-            parts.Add((at, count, buffer));
-            at += count;
-        }
-
-        state.Effects.Add(new LoadBlobs(reads) { Then = (found, outcome) => Arrived(wanted, parts, found, outcome) });
+        var reads = wanted.ConvertAll(load => new BlobRead(load.Key.Layer, load.Key.Blob, BlobLayout.OffsetOf(load.Key.Index), load.Page));
+        state.Effects.Add(new LoadBlobs(reads) { Then = (found, outcome) => Arrived(wanted, found, outcome) });
     }
 
-    private void Arrived(List<PageLoad> wanted, List<(int First, int Count, byte[] Buffer)> parts, IReadOnlyList<bool> found, Outcome outcome)
+    private void Arrived(List<PageLoad> wanted, IReadOnlyList<bool> found, Outcome outcome)
     {
         var waiters = new List<ILoadWaiter>();
-        for (var part = 0; part < parts.Count; part++)
+        for (var i = 0; i < wanted.Count; i++)
         {
-            var (first, count, buffer) = parts[part];
-            for (var i = 0; i < count; i++)
-            {
-                var load = wanted[first + i];
-                _pages.Remove(load.Key);
-                Deliver(load, outcome.IsOk && found[part] ? (count == 1 ? buffer : buffer[(i * Limits.PageBytes)..((i + 1) * Limits.PageBytes)]) : null, outcome);
-                waiters.AddRange(load.Waiters);
-            }
+            var load = wanted[i];
+            _pages.Remove(load.Key);
+            Deliver(load, outcome.IsOk && found[i] ? load.Page : null, outcome);
+            waiters.AddRange(load.Waiters);
         }
 
         Finish(waiters, Outcome.Ok);
@@ -353,6 +337,9 @@ internal sealed class Loads(MachineState state)
 
     private sealed record PageLoad(PageKey Key, uint Checksum)
     {
+        // Shown to nobody before all of it has come.
+        public byte[] Page { get; } = GC.AllocateUninitializedArray<byte>(Limits.PageBytes);
+
         public List<ILoadWaiter> Waiters { get; } = [];
     }
 }

@@ -28,9 +28,12 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
         if (!outcome.IsOk)
             return ReadReplies.Fail(outcome, reads.Items.Length);
         var (outcomes, total) = Check(handle!, reads.Items);
-        var data = total == 0 ? [] : GC.AllocateUninitializedArray<byte>(total);
-        var at = 0;
         state.Sight.Begin();
+        // A large read is mostly cold from its first page on: nothing is made for it in vain.
+        if (total > Limits.PageBytes && outcomes is null && !IsInMemory(reads.Items[0].Offset / Limits.PageBytes))
+            return null;
+        var data = Room(total);
+        var at = 0;
         for (var i = 0; i < reads.Items.Length; i++)
         {
             if (outcomes is not null && !outcomes[i].IsOk)
@@ -197,6 +200,12 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
         return (outcomes, total);
     }
 
+    // Whoever answers with it has written all of it.
+    private static byte[] Room(int bytes) => bytes == 0 ? [] : GC.AllocateUninitializedArray<byte>(bytes);
+
+    private bool IsInMemory(ulong page) =>
+        state.Layer.Map.Knows(LayerMap.ExtentOf(page)) && state.Sight.TrySee(page, out var shown) && (!shown.IsStored || state.Cache.TryGet(shown.Key, out _));
+
     private bool TryCopy(ReadItem item, Span<byte> destination)
     {
         var map = state.Layer.Map;
@@ -330,7 +339,7 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
                 return false;
             }
 
-            (_outcomes, _data, _version, _isResolved) = (outcomes, new byte[total], desk.Seq, true);
+            (_outcomes, _data, _version, _isResolved) = (outcomes, Room(total), desk.Seq, true);
             _missing.Clear();
             desk.BeginLook();
             var pages = new List<(PageKey, uint)>();
@@ -386,6 +395,11 @@ internal sealed class ReadDesk(MachineState state, Loads loads, Action<HandleEnt
                         places.Add((from, count, at + done));
                         pages.Add((key, shown.Slot.Checksum));
                     }
+                }
+
+                else
+                {
+                    _data.AsSpan(at + done, count).Clear();
                 }
 
                 done += count;
