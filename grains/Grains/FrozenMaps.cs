@@ -8,7 +8,7 @@ namespace VmoCluster.Grains;
 /// once. Parents need not be active: their layers are read where they lie. Bounded by the map budget; over it, half of what was not asked
 /// for of late goes.
 /// </summary>
-public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
+public sealed class FrozenMaps(IPageStore store, MapBudget budget, StoreRooms rooms) : IFrozenMaps
 {
     /// <summary>Walks before a layer that is not there is taken for lost, and not for folded into another meanwhile.</summary>
     private const int WalksMax = 10;
@@ -125,7 +125,7 @@ public sealed class FrozenMaps(IPageStore store, MapBudget budget) : IFrozenMaps
     {
         try
         {
-            return await store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), CancellationToken.None);
+            return await rooms.Reads.RunAsync(0, () => store.LoadLayerAsync(layer, FrozenPart.NamesOf(extent), CancellationToken.None));
         }
         catch (Exception exception) when (isHint && exception is StoreException or InvalidDataException)
         {

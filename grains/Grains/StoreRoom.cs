@@ -1,6 +1,9 @@
 namespace VmoCluster.Grains;
 
-/// <summary>The room of changes and that of reads: one does not wait for the other, as they do not share a connection.</summary>
+/// <summary>
+/// The room of changes and that of reads: one does not wait for the other, as they do not share a connection. Of what is read, only pages are counted in bytes: how
+/// large a map is shows when it has come.
+/// </summary>
 public sealed record StoreRooms(StoreRoom Commits, StoreRoom Reads);
 
 /// <summary>
@@ -44,6 +47,20 @@ public sealed class StoreRoom(int most, long bytesMost)
             var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiting.Enqueue((turn, bytes));
             return turn.Task;
+        }
+    }
+
+    /// <summary>Asks the store when there is room, and gives it back then.</summary>
+    public async Task<T> RunAsync<T>(long bytes, Func<ValueTask<T>> ask)
+    {
+        await EnterAsync(bytes);
+        try
+        {
+            return await ask();
+        }
+        finally
+        {
+            Leave(bytes);
         }
     }
 

@@ -257,7 +257,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            var stored = await _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped);
+            var stored = await _services.Rooms.Reads.RunAsync(0, () => _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped));
             Feed(stored is null
                 ? new LeavesLoaded(load, [], new(VmoStatus.DataLoss, $"layer {load.Layer} is not in the store"))
                 : new LeavesLoaded(load, stored.Fields, Outcome.Ok));
@@ -273,9 +273,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            var fields = new List<StoreField>();
-            await foreach (var portion in _services.Store.ScanLayerAsync(scan.Layer, FieldNames.LeafPrefix, _stopped))
-                fields.AddRange(portion);
+            var fields = await _services.Rooms.Reads.RunAsync(0, () => ScanAsync(scan.Layer));
             Feed(new LeavesScanned(scan, fields, Outcome.Ok));
         }
         catch (Exception exception) // Whatever it is, the machine waits for an answer.
@@ -285,11 +283,19 @@ internal sealed class VmoShell : IDisposable
         }
     }
 
+    private async ValueTask<List<StoreField>> ScanAsync(LayerId layer)
+    {
+        var fields = new List<StoreField>();
+        await foreach (var portion in _services.Store.ScanLayerAsync(layer, FieldNames.LeafPrefix, _stopped))
+            fields.AddRange(portion);
+        return fields;
+    }
+
     private async Task CountAsync(CountFields count)
     {
         try
         {
-            Feed(new FieldsCounted(count, await _services.Store.CountFieldsAsync(count.Layer, _stopped), Outcome.Ok));
+            Feed(new FieldsCounted(count, await _services.Rooms.Reads.RunAsync(0, () => _services.Store.CountFieldsAsync(count.Layer, _stopped)), Outcome.Ok));
         }
         catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
@@ -301,20 +307,15 @@ internal sealed class VmoShell : IDisposable
     private async Task LoadAsync(LoadBlobs load)
     {
         var bytes = load.Reads.Sum(read => (long)read.Destination.Length);
-        await _services.Rooms.Reads.EnterAsync(bytes);
         try
         {
-            var found = await _services.Store.ReadBlobsAsync(load.Reads, _stopped);
+            var found = await _services.Rooms.Reads.RunAsync(bytes, () => _services.Store.ReadBlobsAsync(load.Reads, _stopped));
             Feed(new BlobsLoaded(load, found, Outcome.Ok));
         }
         catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {
             var outcome = Explain(exception);
             Feed(new BlobsLoaded(load, [], outcome));
-        }
-        finally
-        {
-            _services.Rooms.Reads.Leave(bytes);
         }
     }
 
@@ -401,7 +402,7 @@ internal sealed class VmoShell : IDisposable
     {
         try
         {
-            Feed(new FieldsLoaded(load, await _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped), Outcome.Ok));
+            Feed(new FieldsLoaded(load, await _services.Rooms.Reads.RunAsync(0, () => _services.Store.LoadLayerAsync(load.Layer, load.Names, _stopped)), Outcome.Ok));
         }
         catch (Exception exception) // Whatever it is, the machine waits for an answer.
         {

@@ -12,7 +12,7 @@ public class StoreHoldingsTests
     public async Task A_map_that_was_forgotten_is_asked_for_again()
     {
         var store = AskedStore.Create(out var asked);
-        var maps = new FrozenMaps(store, new(1 << 20));
+        var maps = new FrozenMaps(store, new(1 << 20), new(new(8, 0), new(2, 0)));
         await maps.LoadAsync(Layer, 0);
         await maps.LoadAsync(Layer, 0);
         Assert.Equal(1, asked.Layers);
@@ -28,7 +28,7 @@ public class StoreHoldingsTests
     public async Task A_map_that_was_on_its_way_meanwhile_is_not_kept()
     {
         var store = AskedStore.Create(out var asked);
-        var maps = new FrozenMaps(store, new(1 << 20));
+        var maps = new FrozenMaps(store, new(1 << 20), new(new(8, 0), new(2, 0)));
         asked.Hold = new TaskCompletionSource();
         var before = maps.LoadAsync(Layer, 0);
         maps.ForgetAll();
@@ -37,6 +37,20 @@ public class StoreHoldingsTests
         await Task.WhenAll(before, after);
         Assert.Equal(2, asked.Layers);
         Assert.Same(await after, maps.TryGet(Layer, 0, out var kept) ? kept : null);
+    }
+
+    [Fact]
+    public async Task No_more_maps_are_asked_for_at_once_than_there_is_room_for_reads()
+    {
+        var store = AskedStore.Create(out var asked);
+        var maps = new FrozenMaps(store, new(1 << 20), new(new(8, 0), new(2, 0)));
+        asked.Hold = new TaskCompletionSource();
+        var loads = Task.WhenAll(Enumerable.Range(0, 10).Select(extent => maps.LoadAsync(Layer, (ulong)extent)));
+        Assert.True(SpinWait.SpinUntil(() => asked.Layers == 2, TimeSpan.FromSeconds(10)));
+        Assert.False(loads.IsCompleted);
+        asked.Hold.SetResult();
+        await loads;
+        Assert.Equal((10, 2), (asked.Layers, asked.MostAtOnce));
     }
 
     [Fact]
@@ -79,10 +93,16 @@ public class StoreHoldingsTests
     /// <summary>A store that has every layer, empty, and koids; it counts how often it is asked for layers.</summary>
     public class AskedStore : DispatchProxy
     {
+        private readonly Lock _lock = new();
         private int _layers;
+        private int _now;
+        private int _most;
         private ulong _next = 1;
 
         public int Layers => _layers;
+
+        /// <summary>The most layers asked for at once.</summary>
+        public int MostAtOnce => _most;
 
         /// <summary>What answers wait for.</summary>
         public TaskCompletionSource? Hold { get; set; }
@@ -106,9 +126,16 @@ public class StoreHoldingsTests
 
         private async Task<StoredHash?> LayerAsync()
         {
-            Interlocked.Increment(ref _layers);
+            lock (_lock)
+            {
+                _layers++;
+                _most = Math.Max(_most, ++_now);
+            }
+
             if (Hold is not null)
                 await Hold.Task;
+            lock (_lock)
+                _now--;
             return new StoredHash(default, 1, []);
         }
 
