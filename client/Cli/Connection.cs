@@ -25,7 +25,10 @@ internal sealed class Connection(Surroundings surroundings, IReadOnlyList<Uri> e
     /// <summary>The client, made once. Throws NoConnection if no endpoint listens.</summary>
     /// <param name="operatorToken">For operator's calls; nothing else carries it.</param>
     /// <param name="cancellation">Ends the waiting.</param>
-    public async Task<VmoClient> OpenAsync(string? operatorToken, CancellationToken cancellation)
+    public Task<VmoClient> OpenAsync(string? operatorToken, CancellationToken cancellation) => OpenAsync(operatorToken, Deadline, cancellation);
+
+    /// <summary>The same, with calls that are tried for so long.</summary>
+    public async Task<VmoClient> OpenAsync(string? operatorToken, TimeSpan deadline, CancellationToken cancellation)
     {
         if (_client is not null)
             return _client;
@@ -33,9 +36,9 @@ internal sealed class Connection(Surroundings surroundings, IReadOnlyList<Uri> e
         return _client = surroundings.Connect(new()
         {
             Endpoints = endpoints,
-            Deadline = Deadline,
+            Deadline = deadline,
             // That somebody listens is known by now; a node that is slow to answer for the first time is as good as one that was slow later.
-            ConnectTimeout = Deadline,
+            ConnectTimeout = deadline,
             OperatorToken = operatorToken,
             TimeProvider = surroundings.Time,
         });

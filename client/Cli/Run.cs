@@ -37,6 +37,9 @@ internal sealed class Run(Surroundings surroundings, ParseResult parsed, Connect
     /// <summary>The client, connected.</summary>
     public Task<VmoClient> ClientAsync(CancellationToken cancellation) => connection.OpenAsync(null, cancellation);
 
+    /// <summary>The same, with calls that are tried for so long, also before any was answered.</summary>
+    public Task<VmoClient> ClientAsync(TimeSpan deadline, CancellationToken cancellation) => connection.OpenAsync(null, deadline, cancellation);
+
     /// <summary>The client with the operator's credential.</summary>
     public async Task<VmoClient> OperatorAsync(CancellationToken cancellation) =>
         await connection.OpenAsync(await OperatorCredential.ReadAsync(surroundings, connection.Endpoints, cancellation), cancellation);

@@ -13,6 +13,9 @@ namespace VmoCluster.NbdDoor;
 /// </summary>
 public sealed class NbdServer : IAsyncDisposable
 {
+    // Connections beyond the most are told of in the log no more often.
+    private static readonly TimeSpan FullToldEvery = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
 
     // For how long a client is waited for that does not take the last word, or does not go then.
@@ -28,6 +31,10 @@ public sealed class NbdServer : IAsyncDisposable
     private readonly HashSet<Task> _connections = [];
     private readonly Lock _lock = new();
     private Task? _ending;
+
+    // Of the acceptor alone: the connections closed since they were told of, and when that was.
+    private int _turnedAway;
+    private long? _fullToldAt;
 
     private NbdServer(Socket listener, VmoClient client, NbdOptions options, Action<string> log)
     {
@@ -103,19 +110,33 @@ public sealed class NbdServer : IAsyncDisposable
                 continue;
             }
 
-            lock (_lock)
-            {
-                if (_connections.Count >= _options.ConnectionsMax)
-                {
-                    socket.Dispose();
-                    continue;
-                }
-
-                var serving = Task.Run(() => ServeAsync(socket), CancellationToken.None);
-                _connections.Add(serving);
-                _ = serving.ContinueWith(Forget, TaskScheduler.Default);
-            }
+            if (!TryServe(socket))
+                TurnAway(socket);
         }
+    }
+
+    private bool TryServe(Socket socket)
+    {
+        lock (_lock)
+        {
+            if (_connections.Count >= _options.ConnectionsMax)
+                return false;
+            var serving = Task.Run(() => ServeAsync(socket), CancellationToken.None);
+            _connections.Add(serving);
+            _ = serving.ContinueWith(Forget, TaskScheduler.Default);
+            return true;
+        }
+    }
+
+    private void TurnAway(Socket socket)
+    {
+        socket.Dispose();
+        NbdTelemetry.CountRefusedConnection();
+        _turnedAway++;
+        if (_fullToldAt is { } told && _options.TimeProvider.GetElapsedTime(told) < FullToldEvery)
+            return;
+        _log($"there are {_options.ConnectionsMax} connections, and no more at once: closed {_turnedAway} since this was last told");
+        (_turnedAway, _fullToldAt) = (0, _options.TimeProvider.GetTimestamp());
     }
 
     private void Forget(Task served)

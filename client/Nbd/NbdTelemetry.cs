@@ -16,6 +16,9 @@ internal static class NbdTelemetry
             Calls.Add(1, Door, new("vmo.call", NameOf(command)), new("vmo.status", NameOf(error)));
     }
 
+    /// <summary>A connection was closed at once, as there were too many.</summary>
+    public static void CountRefusedConnection() => Calls.Add(1, Door, new("vmo.call", "connect"), new("vmo.status", "ECONNREFUSED"));
+
     private static string NameOf(NbdCommand command) => command switch
     {
         NbdCommand.Read => "read",

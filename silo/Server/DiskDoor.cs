@@ -19,10 +19,12 @@ internal sealed partial class DiskDoor : IAsyncDisposable
     {
         _where = where;
         _logger = services.GetRequiredService<ILogger<NbdServer>>();
-        _client = new VmoClient(services.GetRequiredService<ITransport>(), new());
+        var patience = TimeSpan.FromSeconds(options.NbdPatienceSeconds);
+        // The first request has its time, too.
+        _client = new VmoClient(services.GetRequiredService<ITransport>(), new() { ConnectTimeout = patience });
         _options = new()
         {
-            Patience = TimeSpan.FromSeconds(options.NbdPatienceSeconds),
+            Patience = patience,
             Certificate = options.NbdCertificateFile is { } file ? new NbdCertificate(file, options.NbdKeyFile!, LogTold).Current : null,
         };
     }

@@ -126,10 +126,29 @@ public sealed class FuzzTests(DiskNode node) : IClassFixture<DiskNode>
     {
         var random = new Random(seed);
         using var client = new RawClient(node.Socket);
-        await client.GreetAsync();
+        // Of a few the flags are anything: most of those end here.
+        if (random.Next(16) == 0)
+        {
+            await client.ReceiveAsync(18);
+            await client.SendAsync(RawClient.U32(random.Next(2) == 0 ? (uint)random.Next(4) : (uint)random.NextInt64(1L << 32)));
+        }
+        else
+        {
+            await client.GreetAsync();
+        }
+
         var isGoing = random.Next(2) == 0;
-        if (isGoing)
-            await client.AskAsync(NbdOption.Go, RawClient.Text(name), RawClient.U16(0));
+        try
+        {
+            if (isGoing)
+                await GoAsync(random, client, name);
+        }
+        catch (IOException)
+        {
+            // Those flags it was.
+            return;
+        }
+
         try
         {
             await client.SendAsync(isGoing ? Requests(random) : Options(random, name));
@@ -141,6 +160,20 @@ public sealed class FuzzTests(DiskNode node) : IClassFixture<DiskNode>
         }
 
         Assert.True(await client.IsEndedAsync(), $"seed {seed}: the connection neither goes on nor ends");
+    }
+
+    // With chunks and contexts, or without.
+    private static async Task GoAsync(Random random, RawClient client, string name)
+    {
+        if (random.Next(2) == 0)
+        {
+            string[] names = ["base:allocation", "qemu:allocation-depth", "vmo:owner"];
+            var contexts = names.Where(_ => random.Next(3) > 0).Select(RawClient.Text).ToArray();
+            await client.AskAsync(NbdOption.StructuredReply);
+            await client.AskAsync(NbdOption.SetMetaContext, [RawClient.Text(name), RawClient.U32((uint)contexts.Length), .. contexts]);
+        }
+
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Go, RawClient.Text(name), RawClient.U16(0)))[^1].Kind);
     }
 
     // Right ones with something wrong: a bit, a length, a number, the order.

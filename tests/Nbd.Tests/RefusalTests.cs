@@ -2,6 +2,8 @@ using System.Net.Sockets;
 using System.Text;
 using System.Threading.Channels;
 using Microsoft.Extensions.Time.Testing;
+using VmoCluster.Client;
+using VmoCluster.Harness;
 using VmoCluster.NbdDoor;
 using VmoCluster.NbdDoor.Wire;
 
@@ -17,10 +19,20 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
         var (closed, revoked, unreadable) = (await vmo.DuplicateAsync(VmoRights.Read), await vmo.DuplicateAsync(VmoRights.Read), await vmo.DuplicateAsync(VmoRights.Write));
         await closed.CloseAsync();
         await revoked.RevokeAsync();
+        var (destroyed, expired) = (await node.Client.CreateAsync(1 << 20), await vmo.DuplicateAsync(VmoRights.Read, DateTimeOffset.UtcNow.AddSeconds(1)));
+        await destroyed.CloseAsync();
+        await Eventually.UntilAsync("the handle has expired", async () => await StatusAsync(expired) == VmoStatus.BadHandle);
         var (time, path) = (new AwaitedTime(), node.File("refusing"));
         await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { TimeProvider = time });
         var good = vmo.Handle.Reveal();
-        string[] names = ["", "nonsense", new('x', 4096), good + "x", good[..^1] + (good[^1] == 'a' ? 'b' : 'a'), good + "?readwrite", closed.Handle.Reveal(), revoked.Handle.Reveal(), unreadable.Handle.Reveal()];
+        // The last two are handles as they come, of a VMO that is there and of one that never was.
+        string[] names =
+        [
+            "", "nonsense", new('x', 4096), good + "x", good[..^1] + (good[^1] == 'a' ? 'b' : 'a'), good + "?readwrite",
+            closed.Handle.Reveal(), revoked.Handle.Reveal(), unreadable.Handle.Reveal(), destroyed.Handle.Reveal(), expired.Handle.Reveal(),
+            new VmoHandle(vmo.Koid, HandleSecret.Create()).Reveal(), new VmoHandle(new(vmo.Koid.Value + 1_000_000_007), HandleSecret.Create()).Reveal(),
+        ];
+        Assert.All(names[^2..], name => Assert.True(VmoHandle.TryParse(name, out _)));
         var said = new List<string>();
         foreach (var name in names)
         {
@@ -42,6 +54,78 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
         // No name is as long as that: it says nothing about handles, and is said at once.
         Assert.Equal(NbdOptionReply.Invalid, (await known.AskAsync(NbdOption.Go, RawClient.Text(new('x', 4097)), RawClient.U16(0)))[^1].Kind);
         Assert.Equal(NbdOptionReply.Ack, (await known.AskAsync(NbdOption.Go, RawClient.Text(good), RawClient.U16(0)))[^1].Kind);
+    }
+
+    // However long it was looked for: whole steps from when it was asked, by one reading of the clock. A second one, behind the border of a step, had nothing or less to wait for.
+    [Theory]
+    [InlineData(100.4, 150)]
+    [InlineData(200, 50)]
+    [InlineData(250, 250)]
+    [InlineData(300, 200)]
+    public async Task What_is_left_of_a_step_is_told_by_the_clock_once(double movesMs, int leftMs)
+    {
+        var (time, path) = (new AwaitedTime { Moves = TimeSpan.FromMilliseconds(movesMs) }, node.File($"moving-{leftMs}"));
+        await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { TimeProvider = time });
+        using var client = new RawClient(path);
+        await client.GreetAsync();
+        var answer = client.AskAsync(NbdOption.Go, RawClient.Text("nonsense"), RawClient.U16(0));
+        Assert.Equal(TimeSpan.FromMilliseconds(leftMs), await time.NextTimerAsync());
+        time.Advance(TimeSpan.FromMilliseconds(leftMs));
+        Assert.Equal(NbdOptionReply.Unknown, Assert.Single(await answer).Kind);
+    }
+
+    [Fact]
+    public async Task A_lookup_of_more_than_a_step_is_answered_after_two()
+    {
+        var vmo = await node.Client.CreateAsync(1 << 20);
+        var (time, path) = (new AwaitedTime(), node.File("slow"));
+        await using var server = NbdServer.Listen(new UnixDomainSocketEndPoint(path), node.Client, new() { TimeProvider = time });
+        using var client = new RawClient(path);
+        await client.GreetAsync();
+        await Eventually.UntilAsync("the handshake has begun", () => time.Reads == 1);
+        Task<List<(NbdOptionReply Kind, byte[] Data)>> answer;
+        node.Silo.Pause();
+        try
+        {
+            answer = client.AskAsync(NbdOption.Go, RawClient.Text(new VmoHandle(vmo.Koid, HandleSecret.Create()).Reveal()), RawClient.U16(0));
+            // When it was asked, and that the client's own time stands still.
+            await Eventually.UntilAsync("the name is looked for", () => time.Reads == 3);
+            time.Advance(TimeSpan.FromMilliseconds(300));
+        }
+        finally
+        {
+            node.Silo.Resume();
+        }
+
+        Assert.Equal(TimeSpan.FromMilliseconds(200), await time.NextTimerAsync());
+        time.Advance(TimeSpan.FromMilliseconds(200));
+        Assert.Equal(NbdOptionReply.Unknown, Assert.Single(await answer).Kind);
+    }
+
+    // INFO is not GO: what was told of a disk opens none.
+    [Fact]
+    public async Task A_handle_that_was_revoked_between_two_options_is_refused_by_the_second()
+    {
+        var vmo = await node.Client.CreateAsync(1 << 20);
+        foreach (var second in new[] { NbdOption.Info, NbdOption.Go, NbdOption.ExportName })
+        {
+            var handle = await vmo.DuplicateAsync(VmoRights.Read);
+            var name = handle.Handle.Reveal();
+            using var client = new RawClient(node.Socket);
+            await client.GreetAsync();
+            await client.AskAsync(NbdOption.StructuredReply);
+            Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.SetMetaContext, RawClient.Text(name), RawClient.U32(1), RawClient.Text("base:allocation")))[^1].Kind);
+            Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Info, RawClient.Text(name), RawClient.U16(0)))[^1].Kind);
+            await handle.RevokeAsync();
+            if (second == NbdOption.ExportName)
+            {
+                await client.SendAsync(RawClient.Option(second, Encoding.ASCII.GetBytes(name)));
+                Assert.True(await client.IsEndedAsync());
+                continue;
+            }
+
+            Assert.Equal(NbdOptionReply.Unknown, Assert.Single(await client.AskAsync(second, RawClient.Text(name), RawClient.U16(0))).Kind);
+        }
     }
 
     // A name is asked for in other ways, too.
@@ -117,10 +201,32 @@ public sealed class RefusalTests(DiskNode node) : IClassFixture<DiskNode>
         }
     }
 
-    /// <summary>A clock that stands still, and says who waits for it and how long.</summary>
+    private static async Task<VmoStatus> StatusAsync(Vmo vmo)
+    {
+        try
+        {
+            await vmo.GetInfoAsync();
+            return VmoStatus.Ok;
+        }
+        catch (VmoException failure)
+        {
+            return failure.Status;
+        }
+    }
+
+    /// <summary>A clock that stands still, or moves whenever it is read, and says who waits for it and how long.</summary>
     private sealed class AwaitedTime : FakeTimeProvider
     {
         private readonly Channel<TimeSpan> _timers = Channel.CreateUnbounded<TimeSpan>();
+        private int _reads;
+
+        /// <summary>By how much it moves when it is read.</summary>
+        public TimeSpan Moves { get; init; }
+
+        /// <summary>How often it was read.</summary>
+        public int Reads => Volatile.Read(ref _reads);
+
+        public override long GetTimestamp() => base.GetTimestamp() + (Interlocked.Increment(ref _reads) * Moves.Ticks);
 
         public async Task<TimeSpan> NextTimerAsync()
         {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -97,13 +98,16 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
     [InlineData(nameof(NbdCommand.Write), 32, Page)]
     [InlineData(nameof(NbdCommand.Write), 2, 32 << 20)]
     [InlineData(nameof(NbdCommand.Trim), 8, 1 << 20)]
+    [InlineData(nameof(NbdCommand.WriteZeroes), 8, 1 << 20)]
     [InlineData(nameof(NbdCommand.Cache), 4, 4 << 20)]
+    [InlineData(nameof(NbdCommand.BlockStatus), 8, 1 << 20)]
     public async Task What_no_silo_answers_within_its_time_is_EIO_and_the_connection_goes_on_when_one_does(string kind, int requests, uint bytes)
     {
         var command = Enum.Parse<NbdCommand>(kind);
         var (vmo, path) = (await node.Client.CreateAsync(64 << 20), node.File($"patient-{kind}-{bytes}"));
         using var sidecar = await StartAsync(path, "--timeout", "2s");
-        using var client = await RawClient.OpenAsync(path, vmo.Handle.Reveal());
+        var isStructured = command == NbdCommand.BlockStatus;
+        using var client = isStructured ? await OpenWithContextAsync(path, vmo.Handle.Reveal()) : await RawClient.OpenAsync(path, vmo.Handle.Reveal());
         node.Silo.Pause();
         var began = Stopwatch.GetTimestamp();
         try
@@ -111,7 +115,7 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
             var payload = command == NbdCommand.Write ? new byte[bytes] : [];
             var sending = client.SendAsync([.. Enumerable.Range(0, requests).SelectMany(i => new[] { RawClient.Request(command, (ulong)i * bytes % (64 << 20), bytes, cookie: (ulong)i), payload })]);
             for (var i = 0; i < requests; i++)
-                Assert.Equal(NbdError.Io, (await client.ReceiveSimpleAsync()).Error);
+                Assert.Equal(NbdError.Io, await ErrorAsync());
             await sending;
             // Half of them wait for the others' message, or for their room: twice the time, and not four times.
             Assert.InRange(Stopwatch.GetElapsedTime(began), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(7.5));
@@ -124,13 +128,23 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
         await Eventually.UntilAsync("it reads again", async () =>
         {
             await client.SendAsync(RawClient.Request(NbdCommand.Read, 0, 4096));
-            if ((await client.ReceiveSimpleAsync()).Error != NbdError.None)
+            if (await ErrorAsync() != NbdError.None)
                 return false;
-            await client.ReceiveAsync(4096);
+            if (!isStructured)
+                await client.ReceiveAsync(4096);
             return true;
         });
         sidecar.Kill();
         await sidecar.WaitForExitAsync();
+
+        async Task<NbdError> ErrorAsync()
+        {
+            if (!isStructured)
+                return (await client.ReceiveSimpleAsync()).Error;
+            var chunk = await client.ReceiveChunkAsync();
+            Assert.True(chunk.IsLast);
+            return chunk.Kind == NbdChunk.Error ? (NbdError)BinaryPrimitives.ReadUInt32BigEndian(chunk.Data) : NbdError.None;
+        }
     }
 
     [Theory]
@@ -139,6 +153,16 @@ public sealed class SidecarTests(DiskNode node) : IClassFixture<DiskNode>
     [InlineData("unix:", "must be an IP address and a port")]
     public async Task A_place_that_is_none_or_that_shows_handles_to_the_network_is_a_usage_error(string where, string why) =>
         Assert.Contains(why, await Peer.RunAsync(Program, ["nbd", "--endpoint", node.Silo.Endpoint.ToString(), "--listen", where], code: 64), StringComparison.Ordinal);
+
+    private static async Task<RawClient> OpenWithContextAsync(string path, string name)
+    {
+        var client = new RawClient(path);
+        await client.GreetAsync();
+        await client.AskAsync(NbdOption.StructuredReply);
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.SetMetaContext, RawClient.Text(name), RawClient.U32(1), RawClient.Text("base:allocation")))[^1].Kind);
+        Assert.Equal(NbdOptionReply.Ack, (await client.AskAsync(NbdOption.Go, RawClient.Text(name), RawClient.U16(0)))[^1].Kind);
+        return client;
+    }
 
     private static string Program => BuiltServer.Find("client/Cli", "vmo");
 

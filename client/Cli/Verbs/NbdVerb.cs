@@ -48,7 +48,7 @@ internal sealed class NbdVerb : Verb
                 Patience = run.Timeout ?? options.Patience,
                 Certificate = certificate is null ? null : new NbdCertificate(certificate, run.Get(_key)!, Tell, run.Surroundings.Time).Current,
             };
-            await using var server = NbdServer.Listen(where, await run.ClientAsync(cancellation), options, Tell);
+            await using var server = NbdServer.Listen(where, await run.ClientAsync(options.Patience, cancellation), options, Tell);
             run.Answer(json => json.WriteString("nbd", server.Where), $"ready nbd={server.Where}");
             await Task.Delay(Timeout.InfiniteTimeSpan, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return ExitCodes.Ok;

@@ -20,11 +20,18 @@ internal sealed class VmoDisk
     // What is told of at once is looked up by the VMO in one go.
     private const ulong ExtentsBytes = 256 << 20;
 
+    // For so long an answer tells that the handle is still one.
+    private static readonly TimeSpan HeardWithin = TimeSpan.FromSeconds(5);
+
     private readonly Vmo _vmo;
     private readonly bool _isResizable;
+    private readonly TimeProvider _time;
 
-    private VmoDisk(Vmo vmo, VmoInfo info, bool isReadOnly) =>
-        (_vmo, _isResizable, Name, SizeBytes, IsReadOnly) = (vmo, info.IsResizable, info.Name ?? "", info.Size, isReadOnly);
+    // When the VMO last read or wrote, or told its size.
+    private long _heardAt;
+
+    private VmoDisk(Vmo vmo, VmoInfo info, bool isReadOnly, TimeProvider time) =>
+        (_vmo, _isResizable, Name, SizeBytes, IsReadOnly, _time, _heardAt) = (vmo, info.IsResizable, info.Name ?? "", info.Size, isReadOnly, time, time.GetTimestamp());
 
     /// <summary>The VMO's number.</summary>
     public Koid Koid => _vmo.Koid;
@@ -39,9 +46,9 @@ internal sealed class VmoDisk
     public bool IsReadOnly { get; }
 
     /// <summary>Asks what the handle opens. <see cref="VmoStatus.InvalidArgs"/>: something that is no disk.</summary>
-    public static async Task<VmoDisk> OpenAsync(VmoClient client, ExportName export, TimeSpan patience, CancellationToken cancellation)
+    public static async Task<VmoDisk> OpenAsync(VmoClient client, ExportName export, NbdOptions options, CancellationToken cancellation)
     {
-        var vmo = client.Open(export.Handle).WithDeadline(patience);
+        var vmo = client.Open(export.Handle).WithDeadline(options.Patience);
         var info = await vmo.GetInfoAsync(cancellation: cancellation).ConfigureAwait(false);
         if (!info.Rights.HasFlag(VmoRights.Read))
             throw new VmoException(VmoStatus.AccessDenied, "the handle lacks READ");
@@ -49,19 +56,33 @@ internal sealed class VmoDisk
             throw new VmoException(VmoStatus.InvalidArgs, $"the VMO has {info.Size} bytes; a disk has 1 to {SizeBytesMost}");
         if (info.Range is { } part && (part.Offset > 0 || part.Length < info.Size))
             throw new VmoException(VmoStatus.InvalidArgs, $"the handle opens bytes {part.Offset} to {part.End} of {info.Size}; a disk is a whole VMO: make a slice of them");
-        return new(vmo, info, export.IsReadOnly || !info.Rights.HasFlag(VmoRights.Write));
+        return new(vmo, info, export.IsReadOnly || !info.Rights.HasFlag(VmoRights.Write), options.TimeProvider);
     }
 
-    public Task ReadAsync(ulong offset, Memory<byte> destination, CancellationToken cancellation) => _vmo.ReadAsync(offset, destination, cancellation);
+    public Task ReadAsync(ulong offset, Memory<byte> destination, CancellationToken cancellation) => HeardAsync(_vmo.ReadAsync(offset, destination, cancellation));
 
     /// <summary>Several small ranges at once: their bytes, one range's behind the other's.</summary>
-    public Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges, CancellationToken cancellation) => _vmo.ReadManyAsync(ranges, cancellation);
+    public Task<byte[]> ReadManyAsync(IReadOnlyList<ByteRange> ranges, CancellationToken cancellation) => HeardAsync(_vmo.ReadManyAsync(ranges, cancellation));
 
     /// <summary>Several small writes at once, each durable where nothing stands against it.</summary>
-    public Task<VmoException?[]> WriteManyAsync(IReadOnlyList<VmoWrite> writes) => _vmo.WriteManyAsync(writes);
+    public async Task<VmoException?[]> WriteManyAsync(IReadOnlyList<VmoWrite> writes)
+    {
+        var ends = await _vmo.WriteManyAsync(writes).ConfigureAwait(false);
+        if (Array.Exists(ends, end => end is null))
+            Hear();
+        return ends;
+    }
 
     /// <summary>Durable when it is done, at the cluster's level.</summary>
-    public Task WriteAsync(ulong offset, ReadOnlyMemory<byte> source) => _vmo.WriteAsync(offset, source);
+    public Task WriteAsync(ulong offset, ReadOnlyMemory<byte> source) => HeardAsync(_vmo.WriteAsync(offset, source));
+
+    /// <summary>Nothing is left to be written; fails where the handle is gone. It is asked for when nothing was heard of it for a while.</summary>
+    public async Task FlushAsync(CancellationToken cancellation)
+    {
+        if (_time.GetElapsedTime(Volatile.Read(ref _heardAt)) >= HeardWithin)
+            await HeardAsync(_vmo.GetSizeAsync(cancellation)).ConfigureAwait(false);
+    }
+
 
     /// <summary>Zeros, also where something lies below: a disk that shows old bytes again where it was trimmed is none.</summary>
     public async Task ZeroAsync(ulong offset, ulong length)
@@ -152,4 +173,13 @@ internal sealed class VmoDisk
             depth++;
         return depths;
     }
+
+    private async Task<T> HeardAsync<T>(Task<T> call)
+    {
+        var answer = await call.ConfigureAwait(false);
+        Hear();
+        return answer;
+    }
+
+    private void Hear() => Volatile.Write(ref _heardAt, _time.GetTimestamp());
 }

@@ -24,10 +24,6 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
     private byte[] _contextsOf = [];
     private IReadOnlyList<MetaContext> _contexts = [];
 
-    // The export opened last: GO after INFO, and SET_META_CONTEXT before it, name the same.
-    private byte[] _openedAs = [];
-    private VmoDisk? _opened;
-
     /// <summary>The connection, under TLS where that was agreed on.</summary>
     public Stream Stream => _stream;
 
@@ -241,10 +237,9 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
         await ReplyAsync(option, NbdOptionReply.Ack, [], cancellation).ConfigureAwait(false);
     }
 
+    // Each option asks anew: between INFO and GO a handle may be revoked.
     private async Task<(VmoDisk? Disk, NbdOptionReply Refusal, string Why)> OpenAsync(byte[] name, CancellationToken cancellation)
     {
-        if (_opened is { } same && _openedAs.AsSpan().SequenceEqual(name))
-            return (same, default, "");
         var began = options.TimeProvider.GetTimestamp();
         var (refusal, why) = (NbdOptionReply.Unknown, "there is no such export");
         try
@@ -254,8 +249,7 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
                 within.Suspend();
                 try
                 {
-                    (_openedAs, _opened) = (name, await VmoDisk.OpenAsync(client, export, options.Patience, cancellation).ConfigureAwait(false));
-                    return (_opened, default, "");
+                    return (await VmoDisk.OpenAsync(client, export, options, cancellation).ConfigureAwait(false), default, "");
                 }
                 finally
                 {
@@ -273,9 +267,15 @@ internal sealed class Negotiation(Stream stream, VmoClient client, NbdOptions op
             // As if there were no such thing.
         }
 
-        var steps = Math.Floor(options.TimeProvider.GetElapsedTime(began) / options.RefusalStep) + 1;
-        await Task.Delay((steps * options.RefusalStep) - options.TimeProvider.GetElapsedTime(began), options.TimeProvider, cancellation).ConfigureAwait(false);
+        await Task.Delay(RestOfStep(options.TimeProvider.GetElapsedTime(began)), options.TimeProvider, cancellation).ConfigureAwait(false);
         return (null, refusal, why);
+    }
+
+    // More than nothing, and at most a step. A delay forgets parts of milliseconds, and the answer would come before its time.
+    private TimeSpan RestOfStep(TimeSpan took)
+    {
+        var rest = ((Math.Floor(took / options.RefusalStep) + 1) * options.RefusalStep) - took;
+        return TimeSpan.FromMilliseconds(Math.Ceiling(rest.TotalMilliseconds));
     }
 
     private Agreement Agree(VmoDisk disk, byte[] name) => new(

@@ -5,7 +5,7 @@ using VmoCluster.NbdDoor.Wire;
 namespace VmoCluster.NbdDoor.Serving;
 
 /// <summary>What BLOCK_STATUS tells of a disk: for each context that was agreed on, stretches and what there is to say of them.</summary>
-internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> contexts)
+internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> contexts, TimeProvider time)
 {
     /// <summary>Memory that one answer takes at most, by and large: what a VMO tells at a time (4,096 runs), and what is made of that.</summary>
     public const int AnswerBytes = 256 << 10;
@@ -15,7 +15,10 @@ internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> conte
     // An ancestor that the handle may not see is farther up than the disk itself.
     private const uint UnseenDepth = 2;
 
-    private IReadOnlyDictionary<Koid, uint>? _depths;
+    // When an ancestor is closed, those above it come nearer.
+    private static readonly TimeSpan DepthsWithin = TimeSpan.FromSeconds(5);
+
+    private Depths? _depths;
 
     /// <summary>From the request's offset on, until its end or so much, or so many stretches, are told; at least one.</summary>
     public async Task<List<(MetaContext Context, List<ToldExtent> Extents)>> TellAsync(NbdRequest request, CancellationToken cancellation)
@@ -26,13 +29,13 @@ internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> conte
         return [.. contexts.Select(context => (context, Told(context, extents, depths)))];
     }
 
-    // A VMO keeps its ancestors: they are asked for once.
     private async Task<IReadOnlyDictionary<Koid, uint>> DepthsAsync(CancellationToken cancellation)
     {
-        if (Volatile.Read(ref _depths) is { } known)
-            return known;
+        if (Volatile.Read(ref _depths) is { } known && time.GetElapsedTime(known.AskedAt) < DepthsWithin)
+            return known.Of;
+        var askedAt = time.GetTimestamp();
         var depths = await disk.DepthsAsync(cancellation).ConfigureAwait(false);
-        Volatile.Write(ref _depths, depths);
+        Volatile.Write(ref _depths, new(depths, askedAt));
         return depths;
     }
 
@@ -55,6 +58,8 @@ internal sealed class BlockStatus(VmoDisk disk, IReadOnlyList<MetaContext> conte
 
         return told;
     }
+
+    private sealed record Depths(IReadOnlyDictionary<Koid, uint> Of, long AskedAt);
 }
 
 /// <summary>A stretch, as it is told.</summary>

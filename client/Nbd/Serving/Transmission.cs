@@ -7,7 +7,7 @@ using VmoCluster.NbdDoor.Wire;
 namespace VmoCluster.NbdDoor.Serving;
 
 /// <summary>
-/// The requests of one client, many at once, answered as they are done. What is written is durable before it is answered, so FLUSH and FUA have nothing left to do. A
+/// The requests of one client, many at once, answered as they are done. What is written is durable before it is answered, so FLUSH and FUA have nothing left to write. A
 /// request is not read before there is room for it, and leaves its room when its answer is sent.
 /// </summary>
 internal sealed class Transmission : IAsyncDisposable
@@ -45,7 +45,7 @@ internal sealed class Transmission : IAsyncDisposable
         (_smallReads, _smallWrites) = (new(ReadTogetherAsync), new(WriteTogetherAsync));
         (_stopped, _reading) = (stopped, CancellationTokenSource.CreateLinkedTokenSource(stopped, _end.Token));
         _output = new(agreed.Stream, _end.Token);
-        (_replies, _status) = (new(_output, agreed.IsStructured), new(_disk, agreed.Contexts));
+        (_replies, _status) = (new(_output, agreed.IsStructured), new(_disk, agreed.Contexts, options.TimeProvider));
         (_endingWithHandle, _endingWithOutput) = (EndWithHandleAsync(), EndWithOutputAsync());
         // Whatever the client does then, also where it had said goodbye and does not read what it was sent.
         _stopping = stopped.Register(() => _end.CancelAfter(2 * _drain));
@@ -464,7 +464,7 @@ internal sealed class Transmission : IAsyncDisposable
         NbdCommand.Trim => _disk.TrimAsync(request.Offset, request.Length),
         NbdCommand.WriteZeroes => _disk.ZeroAsync(request.Offset, request.Length),
         NbdCommand.Cache => _disk.WarmAsync(request.Offset, request.Length, _end.Token),
-        _ => Task.CompletedTask,
+        _ => _disk.FlushAsync(_end.Token),
     };
 
     private async Task AnswerAsync(NbdRequest request, int bytes, Task work)
