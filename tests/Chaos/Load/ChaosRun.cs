@@ -24,8 +24,8 @@ internal static partial class ChaosRun
     // What is under way when a run ends early.
     private static readonly TimeSpan HealedAtMost = TimeSpan.FromMinutes(2);
 
-    // A clone that nobody answered is begun within its deadline, counted from when it arrives: by then a line that stood still has passed it on, and what was under way is settled.
-    private static readonly TimeSpan CloneLateBy = TimeSpan.FromSeconds(60);
+    // A clone that nobody answered is begun within its deadline, counted from when it arrives: by then a line that stood still has passed it on, and what was under way is settled, also where Redis was away for longer than a minute.
+    private static readonly TimeSpan CloneLateBy = TimeSpan.FromMinutes(5);
 
     // A minute, in which a handle that nobody was told of stays, and then its collection.
     private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(90);
