@@ -17,17 +17,18 @@ public class ChaosRunTests(ITestOutputHelper output)
             new()
             {
                 Seed = 1,
-                Length = TimeSpan.FromSeconds(105),
+                Length = TimeSpan.FromSeconds(122),
                 Schedule = Possible(
                 [
-                    At(3, FaultKind.Kill, 1, 3), At(18, FaultKind.Pause, 0, 8), At(28, FaultKind.CutMidFrame, 1, 4), At(36, FaultKind.Partition, 2, 7), At(40, FaultKind.RedisPause, Fault.NoTarget, 2),
+                    At(3, FaultKind.Kill, 1, 3), At(18, FaultKind.Pause, 0, 8), At(28, FaultKind.CutMidFrame, 1, 4), At(31, FaultKind.ClientCut, 0, 6), At(36, FaultKind.Partition, 2, 7), At(40, FaultKind.RedisPause, Fault.NoTarget, 2),
                     At(47, FaultKind.Loss, 0, 4), At(54, FaultKind.RedisKill, Fault.NoTarget, 3), At(66, FaultKind.OneWayPartition, 0, 4), At(80, FaultKind.Delay, 1, 4), At(82, FaultKind.Kill, 2, 3),
-                    At(92, FaultKind.HalfOpen, 1, 5),
+                    At(92, FaultKind.HalfOpen, 1, 5), At(107, FaultKind.Isolate, 0, 6),
                 ]),
             });
 
         Assert.True(verdict.History.Calls > 1000, "callers were kept from calling");
-        Assert.True(verdict.Signals.Judged > 0 && verdict.Handles.Judged > 0, "nothing was judged of signals or handles");
+        Assert.True(verdict.Signals.Childless > 0 && verdict.Signals.Judged > verdict.Signals.Childless, "nothing was judged of signals, set or clear");
+        Assert.True(verdict.Handles.Closed > 0 && verdict.Handles.Judged > verdict.Handles.Closed, "nothing was judged of handles, revoked or closed");
     }
 
     [Fact]
@@ -37,6 +38,7 @@ public class ChaosRunTests(ITestOutputHelper output)
             new() { Seed = 2, Length = TimeSpan.FromSeconds(40), Schedule = [At(4, FaultKind.RollingRestart, Fault.NoTarget, 1)] });
 
         Assert.Equal(0, verdict.Unanswered);
+        Assert.Equal([0, 0, 0], verdict.LeftWith);
     }
 
     // Three silos that take 64 calls at once each, and 300 callers.
@@ -91,7 +93,7 @@ public class ChaosRunTests(ITestOutputHelper output)
     private static Fault At(double seconds, FaultKind kind, int silo, double lasts) =>
         new(TimeSpan.FromSeconds(seconds), kind, silo, TimeSpan.FromSeconds(lasts), Seed: 1);
 
-    // Silos are cut from each other, and packets lost, only where the machine has networks of its own.
+    // Silos are cut from each other or from clients, and packets lost, only where the machine has networks of its own.
     private static Fault[] Possible(Fault[] faults) =>
-        [.. faults.Where(fault => fault.Kind is not (FaultKind.OneWayPartition or FaultKind.Loss) || NetworkLab.Impossible is null)];
+        [.. faults.Where(fault => fault.Kind is not (FaultKind.OneWayPartition or FaultKind.Loss or FaultKind.Isolate or FaultKind.ClientCut) || NetworkLab.Impossible is null)];
 }

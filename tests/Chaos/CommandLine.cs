@@ -16,7 +16,7 @@ internal static class CommandLine
           dotnet run -c Release --project tests/Chaos -- run [--seed N] [--hours N] [--minutes N] [--seconds N] [--every SECONDS] [--callers N] [--families N] [--kinds A,B...]
               [--redis single|sentinels|cluster]
               callers under a schedule of faults; what they saw is checked afterwards. A minute, and a fault drawn every 8 s, unless told. Exit code 1: something is wrong.
-              Kinds: Kill, Pause, Partition, OneWayPartition, Delay, Loss, HalfOpen, CutMidFrame, RedisKill, RedisPause, FailOver, RollingRestart (all that are possible), and Truncate: Redis is killed and its log cut by up to
+              Kinds: Kill, Pause, Partition, OneWayPartition, Delay, Loss, HalfOpen, CutMidFrame, RedisKill, RedisPause, FailOver, RollingRestart, Isolate, ClientCut (all that are possible), and Truncate: Redis is killed and its log cut by up to
               10 s, so that the order of calls is not judged, but that nothing is torn or damaged. Under Sentinels, and in a Redis Cluster, all replicas acknowledge each write.
           dotnet run -c Release --project tests/Chaos -- overload [--seconds N] [--offered N] [--vmos N]
               ten times as many calls as limits let through: what is answered in time, against the peak; memory; what is afterwards

@@ -64,6 +64,9 @@ public sealed class ClusterLab : IAsyncDisposable
     /// <summary>The silo's way to Redis: delay, half-open, cut in mid-frame. There is none with Sentinels or a Redis Cluster.</summary>
     public TcpProxy WayToRedis(int silo) => _ways[silo] ?? throw new InvalidOperationException("With Sentinels or a Redis Cluster there is no proxy between a silo and Redis.");
 
+    /// <summary>The way in of clients that are not in the lab. There is none without a network.</summary>
+    public TcpProxy WayToClients(int silo) => Cluster.Silos[silo].Door ?? throw new InvalidOperationException("Without a network there is no proxy between a client and a silo.");
+
     /// <summary>The silo and Redis do not reach each other any more; open connections hang.</summary>
     public void CutFromRedis(int silo)
     {
@@ -103,6 +106,13 @@ public sealed class ClusterLab : IAsyncDisposable
 
     /// <summary>What passes between the silo and Redis comes so much later.</summary>
     public void DelayRedis(int silo, TimeSpan delay, int seed = 0) => WayToRedis(silo).Delay(delay, delay, seed: seed);
+
+    /// <summary>Silos find this Redis at the address of the one before, as where an address is moved to whoever is the primary.</summary>
+    public void MoveRedis(RedisServer server)
+    {
+        foreach (var way in _ways)
+            (way ?? throw new InvalidOperationException("With Sentinels or a Redis Cluster no proxy is between a silo and Redis.")).Lead(new(server.Address, server.Port));
+    }
 
     /// <summary>The silo has no fault of the network any more.</summary>
     public void Heal(int silo)
@@ -146,7 +156,7 @@ public sealed class ClusterLab : IAsyncDisposable
     private bool IsPossible(FaultKind kind) => kind switch
     {
         FaultKind.Partition => Network is not null || HasWays,
-        FaultKind.OneWayPartition or FaultKind.Loss => Network is not null,
+        FaultKind.OneWayPartition or FaultKind.Loss or FaultKind.Isolate or FaultKind.ClientCut => Network is not null,
         FaultKind.Delay or FaultKind.HalfOpen or FaultKind.CutMidFrame => HasWays,
         FaultKind.FailOver => Store.IsReplaced,
         FaultKind.Truncate => HasWays && Store.Nodes.Count == 1,

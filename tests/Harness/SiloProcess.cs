@@ -48,6 +48,9 @@ public sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>The lab's participant it runs in, if it does.</summary>
     public LabHost? Host => _options.Host;
 
+    /// <summary>What is between <see cref="Endpoint"/> and the silo in a lab.</summary>
+    public TcpProxy? Door => _endpointDoor;
+
     private Uri InnerHttp { get; set; } = new("http://127.0.0.1:0");
 
     /// <summary>The line it printed when it was ready.</summary>

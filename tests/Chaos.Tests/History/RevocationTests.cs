@@ -1,4 +1,5 @@
 using VmoCluster.Chaos.History;
+using VmoCluster.Chaos.Load;
 
 namespace VmoCluster.Chaos.Tests.History;
 
@@ -54,14 +55,47 @@ public sealed class RevocationTests
     [Fact]
     public void A_revoke_without_an_answer_promises_nothing() => Right(2, 21, Ok, new(2, HandleEndKind.Revoke, 10, 20, Unknown), new(1, HandleEndKind.Revoke, 10, 20, Refused));
 
+    // One without an answer shows nothing, and is none of what was judged.
     [Theory]
-    [InlineData(Refused)]
-    [InlineData(Unknown)]
-    public void A_use_that_was_not_accepted(HistoryOutcome outcome)
+    [InlineData(Refused, 1)]
+    [InlineData(Unknown, 0)]
+    public void A_use_that_was_not_accepted(HistoryOutcome outcome, long judged)
     {
-        var found = RevocationChecker.Check(Tree, [new(2, 21, 22, outcome)], [new(2, HandleEndKind.Revoke, 10, 20, Ok)]);
+        var found = RevocationChecker.Check(Tree, [new(2, 21, 22, outcome, Value: 7)], [new(2, HandleEndKind.Revoke, 10, 20, Ok)], new HashSet<ulong> { 6, 8 });
         Assert.Empty(found.Findings);
-        Assert.Equal(1, found.Judged);
+        Assert.Equal((judged, 0), (found.Judged, found.Closed));
+    }
+
+    [Theory]
+    [InlineData(Refused, HandleEndKind.Revoke)]
+    [InlineData(Unknown, HandleEndKind.Revoke)]
+    [InlineData(Unknown, HandleEndKind.Close)]
+    public void A_write_without_an_answer_that_a_read_shows(HistoryOutcome outcome, HandleEndKind kind)
+    {
+        var found = RevocationChecker.Check(Tree, [new(2, 21, 22, outcome, Value: 7)], [new(2, kind, 10, 20, Ok)], new HashSet<ulong> { 6, 7 });
+        Assert.Equal(7ul, Assert.Single(found.Findings).Use.Value);
+        Assert.Equal((1, kind == HandleEndKind.Close ? 1 : 0), (found.Judged, found.Closed));
+    }
+
+    [Fact]
+    public void A_write_that_a_read_shows_and_that_began_before_the_answer()
+    {
+        var found = RevocationChecker.Check(Tree, [new(2, 15, 22, Unknown, Value: 7)], [new(2, HandleEndKind.Revoke, 10, 20, Ok)], new HashSet<ulong> { 7 });
+        Assert.Empty(found.Findings);
+        Assert.Equal(0, found.Judged);
+    }
+
+    // As a run takes it down: of what was read only the values count that went through handles that had ended.
+    [Theory]
+    [InlineData(7, 1)]
+    [InlineData(6, 0)]
+    public void A_recorded_read_shows_what_a_revoked_handle_wrote(ulong shown, int findings)
+    {
+        var recorder = new Recorder();
+        recorder.Add(new HandleEnd(2, HandleEndKind.Revoke, 10, 20, Ok));
+        recorder.Add(new HandleUse(2, 21, 22, Unknown, Value: 7));
+        recorder.Add(new Told().Read(1, shown, 30, 31).Events[0]);
+        Assert.Equal(findings, recorder.CheckHandles().Findings.Count);
     }
 
     private static void Wrong(ulong handle, params HandleEnd[] ends)

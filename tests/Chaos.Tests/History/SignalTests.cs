@@ -60,6 +60,45 @@ public sealed class SignalTests
     [Fact]
     public void Anything_after_a_clone_without_an_answer() => Right([new(1, 0, 0, 1, Unknown)], [], 100, 101);
 
+    // A look that shows the signal after the last tick at which the child can have been born tells that it has gone, or never was.
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void Clear_again_after_it_was_set_over_what_a_clone_or_a_close_without_an_answer_may_have_left(bool isClose, bool isOfGrandchild)
+    {
+        List<ChildBirth> births = isClose ? [new(isOfGrandchild ? 3ul : 1, 2, 0, 1, Ok)] : [new(1, 0, 0, 1, Unknown)];
+        List<ChildEnd> ends = isClose ? [new(2, 5, 10, Unknown)] : [];
+        if (isOfGrandchild)
+        {
+            births.Add(new(1, 3, -2, -1, Ok));
+            ends.Add(new(3, 2, 3, Ok));
+        }
+
+        var (set, clear) = (new SignalSeen(1, 60, 65, IsSet: true), new SignalSeen(1, 100, 101, IsSet: false));
+        Assert.Empty(SignalChecker.Check(births, ends, [set, clear]).Findings);
+        var found = SignalChecker.Check(births, ends, [set, clear, clear with { Vmo = 9 }], lateBy: 20, bornWithin: 50);
+        Assert.Equal(2, found.Findings.Count);
+        Assert.Same(clear, Assert.Single(found.Findings, finding => finding.Seen.Vmo == 1).Seen);
+        Assert.Empty(SignalChecker.Check(births, ends, [set, clear], lateBy: 40, bornWithin: 50).Findings);
+        Assert.Equal((1, 1, 1), CountsOf(SignalChecker.Check(births, ends, [set, clear with { IsSet = true }], lateBy: 20, bornWithin: 50)));
+    }
+
+    // 51 ticks after its caller has given up the clone may still be born.
+    [Fact]
+    public void A_look_that_shows_it_before_the_child_can_have_been_born_tells_nothing() =>
+        Assert.Equal((0, 0, 2), CountsOf(SignalChecker.Check([new(1, 0, 0, 1, Unknown)], [], [new(1, 51, 52, IsSet: true), new(1, 100, 101, IsSet: false)], bornWithin: 50)));
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_look_that_shows_it_over_a_living_child_is_wrong_and_tells_nothing(bool isClosedLater)
+    {
+        ChildEnd[] ends = isClosedLater ? [new(2, 20, 21, Unknown)] : [];
+        var found = SignalChecker.Check([new(1, 2, 0, 1, Ok)], ends, [new(1, 5, 6, IsSet: true), new(1, 100, 101, IsSet: false)], bornWithin: 50);
+        Assert.Equal(SignalFindingKind.Early, Assert.Single(found.Findings).Kind);
+    }
+
     [Fact]
     public void A_sibling_or_a_child_of_another_does_not_count() => Wrong(SignalFindingKind.Missing, [new(9, 1, 0, 1, Ok), new(9, 2, 0, 1, Ok)], [], set: false, 5, 6);
 
@@ -86,6 +125,12 @@ public sealed class SignalTests
         }
 
         Assert.True(early > Iterations / 20 && missing > Iterations / 20 && judged > Iterations, $"{early} early, {missing} missing, {judged} judged: too few to mean anything");
+    }
+
+    private static (long Judged, long Childless, long Open) CountsOf(CheckedSignals found)
+    {
+        Assert.Empty(found.Findings);
+        return (found.Judged, found.Childless, found.Open);
     }
 
     private static SignalSeen Look(Random random)

@@ -6,6 +6,8 @@ namespace VmoCluster.Chaos.Tests.History;
 /// <summary>Snapshots that are wrong on purpose though each of their cells by itself is right, right ones that look wrong, and by seed.</summary>
 public sealed class SnapshotTests(ITestOutputHelper output)
 {
+    private const int Stores = 60;
+
     // VMO 1 with 11 in cell 0 and 21 in cell 1, each overwritten during [10, 50], in which snapshot 2 is made: 12 before 22 is begun.
     private static Told Overwritten() => new Told().Create(1).Write(1, 11, 0, 1).Write(1, 21, 0, 1, cell: 1)
         .Clone(1, 2, 10, 50, isSnapshot: true).Write(1, 12, 15, 20).Write(1, 22, 30, 35, cell: 1);
@@ -71,7 +73,7 @@ public sealed class SnapshotTests(ITestOutputHelper output)
     public void One_that_is_taken_in_pieces_is_found_though_each_cell_is_right_and_one_of_a_right_store_never_is()
     {
         var (wrong, met) = (0, 0L);
-        for (var seed = 0; seed < 60; seed++)
+        for (var seed = 0; seed < Stores; seed++)
         {
             var right = SnapshotChecker.Check(new PlayedStore(seed).Play(calls: 1000));
             Assert.True(right.Findings.Count == 0, $"seed {seed}: {string.Join('\n', right.Findings)}");
@@ -81,9 +83,9 @@ public sealed class SnapshotTests(ITestOutputHelper output)
             wrong += SnapshotChecker.Check(events).Findings.Count > 0 ? 1 : 0;
         }
 
-        output.WriteLine($"{met} snapshots made during changes; {wrong} of 200 wrong stores found");
+        output.WriteLine($"{met} snapshots made during changes; {wrong} of {Stores} wrong stores found");
         Assert.True(met > 100, $"only {met} snapshots were made during changes");
-        Assert.True(wrong > 10, $"only {wrong} of 200 wrong stores were found");
+        Assert.True(wrong > 10, $"only {wrong} of {Stores} wrong stores were found");
     }
 
     private static void Right(Told told)

@@ -1,11 +1,12 @@
 using VmoCluster.Chaos.Overload;
 using VmoCluster.Client;
 using VmoCluster.Harness;
+using Xunit.Abstractions;
 
 namespace VmoCluster.Chaos.Tests.Overload;
 
 /// <summary>P11: more than two silos get through is refused and does no harm.</summary>
-public sealed class OverloadTests
+public sealed class OverloadTests(ITestOutputHelper output)
 {
     // A call may hang for this long beyond its deadline, whatever happens.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
@@ -30,13 +31,20 @@ public sealed class OverloadTests
             : new PlainCalls(cluster.Cluster.Endpoints, cluster.Handles, options.Deadline);
         var loops = new Loops(calls, options, OverloadedCluster.PagesPerVmo);
         Tally tally;
+        List<long> resident;
         await using (var watch = new MemoryWatch(cluster.Cluster.Silos))
         {
             tally = await loops.OpenAsync(options.OfferedPerSecond, options.Length);
+            resident = watch.Resident;
             Assert.InRange(watch.CallsMost, 1, 1.25 * options.AtOnce);
             Assert.InRange(watch.BytesMost, 1, 1.25 * options.AtOnce * Limits.PageBytes);
         }
 
+        // It does not grow for as long as it lasts; some of it is what no collection has met yet.
+        var (middle, last) = (resident[resident.Count / 2], resident[^1]);
+        output.WriteLine($"MiB of both silos: {string.Join(", ", resident.Select(bytes => bytes >> 20))}");
+        Assert.True(resident.Count > 2, "memory was not looked at");
+        Assert.True(last < 1.5 * middle, $"{last >> 20} MiB at the end, {middle >> 20} in the middle");
         Assert.True(tally.Count(Ending.Refused) > tally.All / 4, $"{tally.Count(Ending.Refused)} of {tally.All} calls were told to wait; {tally.Failures}");
         Assert.InRange(tally.HintMs(0.01), 20, 1000);
         Assert.True(tally.Good > 0, "nothing got through");

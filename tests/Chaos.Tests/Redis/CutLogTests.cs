@@ -10,6 +10,7 @@ public sealed class CutLogTests(ITestOutputHelper output)
 {
     private const int Vmos = 4;
     private const int KeptWrites = 100;
+    private const int FirstSeed = 1;
 
     [Fact]
     public async Task Of_a_log_cut_at_any_byte_a_prefix_of_each_VMOs_writes_is_left_and_the_silos_say_how_much_is_lost()
@@ -30,7 +31,7 @@ public sealed class CutLogTests(ITestOutputHelper output)
             await redis.KillAsync();
             // In the first third of it, wherever the chance of the seed falls there.
             var length = AppendOnlyLog.LengthOf(redis);
-            var seed = Enumerable.Range(Environment.TickCount & 0xFFFF, 1000).First(seed => new Random(seed).NextInt64(keep, length) < keep + ((length - keep) / 3));
+            var seed = Enumerable.Range(FirstSeed, 1000).First(seed => new Random(seed).NextInt64(keep, length) < keep + ((length - keep) / 3));
             output.WriteLine($"seed {seed}: {AppendOnlyLog.Truncate(redis, seed, keep)}");
             await redis.RestartAsync();
 

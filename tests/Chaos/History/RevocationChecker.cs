@@ -6,8 +6,9 @@ namespace VmoCluster.Chaos.History;
 public static class RevocationChecker
 {
     /// <summary>Checks all uses of a run; a derivation is a use of its source.</summary>
+    /// <param name="shown">Values that reads have shown.</param>
     /// <exception cref="ArgumentException">A handle is derived twice, or from itself.</exception>
-    public static CheckedHandles Check(IReadOnlyCollection<HandleBirth> births, IEnumerable<HandleUse> uses, IEnumerable<HandleEnd> ends)
+    public static CheckedHandles Check(IReadOnlyCollection<HandleBirth> births, IEnumerable<HandleUse> uses, IEnumerable<HandleEnd> ends, IReadOnlySet<ulong>? shown = null)
     {
         var sources = new Dictionary<ulong, ulong>();
         foreach (var birth in births.Where(birth => birth.Outcome == HistoryOutcome.Ok))
@@ -25,19 +26,21 @@ public static class RevocationChecker
 
         var gone = new Dictionary<ulong, HandleEnd?>();
         var findings = new List<HandleFinding>();
-        var judged = 0L;
+        var (judged, closed) = (0L, 0L);
         foreach (var use in uses.Concat(births.Select(birth => new HandleUse(birth.Source, birth.Began, birth.Ended, birth.Outcome))))
         {
             if (!gone.TryGetValue(use.Handle, out var end))
                 gone.Add(use.Handle, end = Earlier(closes.GetValueOrDefault(use.Handle), RevokeOf(use.Handle, sources, revokes)));
-            if (end is null || use.Began <= end.Ended)
+            var isAccepted = use.Outcome == HistoryOutcome.Ok || (use.Value != 0 && shown?.Contains(use.Value) == true);
+            if (end is null || use.Began <= end.Ended || (use.Outcome == HistoryOutcome.Unknown && !isAccepted))
                 continue;
             judged++;
-            if (use.Outcome == HistoryOutcome.Ok)
+            closed += end.Kind == HandleEndKind.Close ? 1 : 0;
+            if (isAccepted)
                 findings.Add(new(use, end, $"a call through handle {use.Handle} at [{use.Began}, {use.Ended}] was accepted; {end.Kind} of {end.Handle} was answered at {end.Ended}"));
         }
 
-        return new(findings, judged);
+        return new(findings, judged, closed);
     }
 
     // The earliest revoke of the handle or of what it derives from. Closed handles between do not matter: derivation outlives them.

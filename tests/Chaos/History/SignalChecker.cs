@@ -11,15 +11,20 @@ public static class SignalChecker
     /// <param name="lateBy">
     /// Ticks for which the signal may stay clear after the last child has gone. semantics.md promises "very soon", not "before close answers".
     /// </param>
+    /// <param name="bornWithin">
+    /// Ticks after its caller gave up in which a call that was not answered has made its child, if ever. Then a look that begins later and shows the signal tells that the child has gone,
+    /// as it tells of one whose close was not answered. Null: no look tells anything of another.
+    /// </param>
     /// <exception cref="ArgumentException">A child is born twice.</exception>
-    public static CheckedSignals Check(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends, IReadOnlyCollection<SignalSeen> looks, long lateBy = 0)
+    public static CheckedSignals Check(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends, IReadOnlyCollection<SignalSeen> looks, long lateBy = 0, long? bornWithin = null)
     {
-        var children = ChildrenOf(births, ends);
+        var children = ChildrenOf(births, ends, bornWithin);
         var findings = new List<SignalFinding>();
-        var (judged, open, latest) = (0L, 0L, 0L);
+        var (judged, childless, open, latest) = (0L, 0L, 0L, 0L);
         foreach (var sameVmo in looks.GroupBy(look => look.Vmo))
         {
-            var kin = new Kin(DescendantsOf(children, sameVmo.Key), lateBy);
+            var descendants = DescendantsOf(children, sameVmo.Key);
+            var kin = new Kin(bornWithin is null ? descendants : GoneAsShown(descendants, sameVmo), lateBy);
             foreach (var look in sameVmo)
             {
                 var (certain, possible) = (kin.CertainlyAlive(look), kin.PossiblyAlive(look));
@@ -32,6 +37,7 @@ public static class SignalChecker
                 }
 
                 judged++;
+                childless += possible is null ? 1 : 0;
                 if (look.IsSet && certain is not null)
                     findings.Add(new(SignalFindingKind.Early, look, $"ZERO_CHILDREN of VMO {look.Vmo} was set at [{look.Began}, {look.Ended}], when {certain} lived"));
                 else if (!look.IsSet && possible is null)
@@ -39,11 +45,11 @@ public static class SignalChecker
             }
         }
 
-        return new(findings, judged, open, latest);
+        return new(findings, judged, childless, open, latest);
     }
 
     // By parent. A birth that was refused has made nothing; an end that was refused has ended nothing.
-    private static ILookup<ulong, Child> ChildrenOf(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends)
+    private static ILookup<ulong, Child> ChildrenOf(IEnumerable<ChildBirth> births, IEnumerable<ChildEnd> ends, long? bornWithin)
     {
         var endsOf = ends.Where(end => end.Outcome != HistoryOutcome.Refused).ToLookup(end => end.Child);
         var named = new HashSet<ulong>();
@@ -55,10 +61,40 @@ public static class SignalChecker
             var itsEnds = birth.Child == 0 ? [] : endsOf[birth.Child];
             var endFrom = itsEnds.Select(end => end.Began).DefaultIfEmpty(long.MaxValue).Min();
             var endBy = itsEnds.Where(end => end.Outcome == HistoryOutcome.Ok).Select(end => end.Ended).DefaultIfEmpty(long.MaxValue).Min();
-            children.Add(new(birth.Parent, birth.Child, birth.Began, birth.Outcome == HistoryOutcome.Ok ? birth.Ended : long.MaxValue, endFrom, endBy));
+            children.Add(new(birth.Parent, birth.Child, birth.Began, birth.Outcome == HistoryOutcome.Ok ? birth.Ended : long.MaxValue, endFrom, endBy)
+            {
+                BornLast = birth.Outcome == HistoryOutcome.Ok ? birth.Ended : birth.Ended + (bornWithin ?? 0),
+            });
         }
 
         return children.ToLookup(child => child.Parent);
+    }
+
+    // Of those that may live for ever as far as their callers know, some are gone as the signal tells: what was born, or was being closed, before a look that shows it had ended by that look's end.
+    // One that lives for certain is not among them: there, the look is wrong.
+    private static List<Child> GoneAsShown(List<Child> descendants, IEnumerable<SignalSeen> looks)
+    {
+        var shown = looks.Where(look => look.IsSet).OrderBy(look => look.Began).ToArray();
+        var earliest = new long[shown.Length + 1];
+        earliest[^1] = long.MaxValue;
+        for (var i = shown.Length - 1; i >= 0; i--)
+            earliest[i] = Math.Min(shown[i].Ended, earliest[i + 1]);
+        return [.. descendants.Select(child => child.EndBy < long.MaxValue || child.IsAliveForGood ? child : child with { EndBy = earliest[FirstAfter(shown, child.MayBeGoneFrom)] })];
+    }
+
+    private static int FirstAfter(SignalSeen[] shown, long at)
+    {
+        var (low, high) = (0, shown.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (shown[middle].Began <= at)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
     }
 
     private static List<Child> DescendantsOf(ILookup<ulong, Child> children, ulong vmo)
@@ -76,6 +112,13 @@ public static class SignalChecker
     // It was alive at some time from BornFrom to EndBy at most, and from BornBy to EndFrom at least, if that is a time at all.
     private sealed record Child(ulong Parent, ulong Vmo, long BornFrom, long BornBy, long EndFrom, long EndBy)
     {
+        // When it was born at the latest, if it was.
+        public required long BornLast { get; init; }
+
+        public bool IsAliveForGood => BornBy < long.MaxValue && EndFrom == long.MaxValue;
+
+        public long MayBeGoneFrom => EndFrom == long.MaxValue ? BornLast : Math.Max(BornLast, EndFrom);
+
         public override string ToString() =>
             $"{(Vmo == 0 ? "a child nobody was told of" : $"VMO {Vmo}")} of {Parent} (born in [{BornFrom}, {Tick(BornBy)}], ended in [{Tick(EndFrom)}, {Tick(EndBy)}])";
 

@@ -29,10 +29,11 @@ public sealed record SignalFinding(SignalFindingKind Kind, SignalSeen Seen, stri
 
 /// <summary>The verdict on all looks.</summary>
 /// <param name="Judged">Looks of which one answer would have been wrong.</param>
+/// <param name="Childless">Those of them at which no child can have lived: a clear signal would have been wrong.</param>
 /// <param name="Open">Looks that could not have been wrong: something was born or ended meanwhile, or may have been.</param>
 /// <param name="Latest">Ticks after the end of the last child at which the signal was still clear, at worst; also those that are allowed.</param>
-public sealed record CheckedSignals(IReadOnlyList<SignalFinding> Findings, long Judged, long Open, long Latest)
+public sealed record CheckedSignals(IReadOnlyList<SignalFinding> Findings, long Judged, long Childless, long Open, long Latest)
 {
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Findings.Count} findings; {Judged:N0} looks judged, {Open:N0} that either answer fits; clear for {(double)Latest / Stopwatch.Frequency:F1} s after the last child had gone, at worst");
+        string.Create(CultureInfo.InvariantCulture, $"{Findings.Count} findings; {Judged:N0} looks judged, {Childless:N0} of them without a child, {Open:N0} that either answer fits; clear for {(double)Latest / Stopwatch.Frequency:F1} s after the last child had gone, at worst");
 }

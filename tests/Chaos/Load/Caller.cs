@@ -5,7 +5,7 @@ using VmoCluster.Client;
 namespace VmoCluster.Chaos.Load;
 
 /// <summary>One caller: a call at a time on some VMO of some family, by its own client, and a note of each.</summary>
-internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyList<PlayedFamily> families, RevokedHandles revoked, Recorder recorder)
+internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyList<PlayedFamily> families, EndedHandles ended, Recorder recorder, bool mayLose)
 {
     private const int FamilyMost = 10;
 
@@ -35,40 +35,41 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
         switch (_random.Next(100))
         {
             case < 41:
-                await ReadAsync(vmo, cell);
+                await ReadAsync(vmo, cell, family);
                 break;
             case < 75:
-                await WriteAsync(vmo, cell);
+                await WriteAsync(vmo, cell, recorder.NextValue(), family);
                 break;
             case < 78:
-                await ChangeAsync(new() { Kind = HistoryKind.Zero, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.ZeroAsync(Cells.RangeOf(cell)));
+                await ChangeAsync(new() { Kind = HistoryKind.Zero, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.ZeroAsync(Cells.RangeOf(cell)), vmo, family);
                 break;
             case < 81:
-                await ChangeAsync(new() { Kind = HistoryKind.Decommit, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.DecommitAsync(Cells.RangeOf(cell)));
+                await ChangeAsync(new() { Kind = HistoryKind.Decommit, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell }, () => vmo.DecommitAsync(Cells.RangeOf(cell)), vmo, family);
                 break;
             case < 87 when family.Count < FamilyMost:
                 await CloneAsync(family, vmo, _random.Next(2) == 0 ? VmoKind.Live : VmoKind.Snapshot);
                 break;
             case < 90:
-                await CloseAsync(family);
+                await CloseAsync(family, stop);
                 break;
             case < 94:
-                await LookAsync(vmo);
+                await LookAsync(family, vmo);
                 break;
             case < 96:
                 await RevokeAsync(family, cell, stop);
                 break;
-            case < 100 when revoked.Any(_random) is { } gone:
+            case < 100 when ended.Any(_random) is { } gone:
                 await UseEndedAsync(client.Open(gone), cell);
                 break;
         }
     }
 
-    private async Task<HistoryOutcome> ReadAsync(Vmo vmo, int cell)
+    // Of a VMO that was taken from a family the family is told: what it still holds is there.
+    private async Task<HistoryOutcome> ReadAsync(Vmo vmo, int cell, PlayedFamily? family = null)
     {
         var bytes = new byte[Cells.RangeOf(cell).Length];
         var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(() => vmo.ReadAsync(Cells.RangeOf(cell).Offset, bytes), isChange: false);
+        var outcome = await OutcomeAsync(() => vmo.ReadAsync(Cells.RangeOf(cell).Offset, bytes), isChange: false, vmo, family);
         recorder.Add(new HistoryEvent
         {
             Kind = HistoryKind.Read, Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number, Vmo = vmo.Koid.Value, Cell = cell,
@@ -77,20 +78,18 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
         return outcome;
     }
 
-    private Task<HistoryOutcome> WriteAsync(Vmo vmo, int cell, bool isEnded = false)
-    {
-        var value = recorder.NextValue();
-        return ChangeAsync(
-            new() { Kind = HistoryKind.Write, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell, Value = value },
-            () => vmo.WriteAsync(Cells.RangeOf(cell).Offset, Cells.Fill(cell, value)),
-            isEnded);
-    }
+    // Without a family: through a handle that has ended.
+    private Task<HistoryOutcome> WriteAsync(Vmo vmo, int cell, ulong value, PlayedFamily? family = null) => ChangeAsync(
+        new() { Kind = HistoryKind.Write, Outcome = HistoryOutcome.Ok, Began = 0, Ended = 0, Vmo = vmo.Koid.Value, Cell = cell, Value = value },
+        () => vmo.WriteAsync(Cells.RangeOf(cell).Offset, Cells.Fill(cell, value)),
+        vmo,
+        family);
 
     private async Task CloneAsync(PlayedFamily family, Vmo vmo, VmoKind kind)
     {
         Vmo? clone = null;
         var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(async () => clone = await vmo.CloneAsync(kind, options: new() { NonResizable = true }), isChange: true);
+        var outcome = await OutcomeAsync(async () => clone = await vmo.CloneAsync(kind, options: new() { NonResizable = true }), isChange: true, vmo, family);
         recorder.Add(new HistoryEvent
         {
             Kind = kind == VmoKind.Live ? HistoryKind.CloneLive : HistoryKind.CloneSnapshot, Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number,
@@ -101,22 +100,35 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
     }
 
     // What others have begun on it meanwhile is refused, or was done before. A closed VMO's live clones go on to show what it was.
-    private async Task CloseAsync(PlayedFamily family)
+    private async Task CloseAsync(PlayedFamily family, CancellationToken stop)
     {
         if (family.TakeOut(_random) is not { } vmo)
             return;
-        var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(() => client.Open(vmo.Handle).CloseAsync(), isChange: true);
-        recorder.Add(new ChildEnd(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), outcome));
-        if (outcome == HistoryOutcome.Unknown)
+        var (began, answered) = (Stopwatch.GetTimestamp(), 0L);
+        do
+        {
+            // Refused after a try without an answer: that one had done it.
+            if (await OutcomeAsync(() => client.Open(vmo.Handle).CloseAsync(), isChange: false) != HistoryOutcome.Unknown)
+                answered = Stopwatch.GetTimestamp();
+        }
+        while (answered == 0 && !stop.IsCancellationRequested);
+        if (answered == 0)
+        {
+            recorder.Add(new ChildEnd(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), HistoryOutcome.Unknown));
             family.AddPerhapsClosed(vmo);
+            return;
+        }
+
+        recorder.Add(new ChildEnd(vmo.Koid.Value, began, answered, HistoryOutcome.Ok));
+        recorder.Add(new HandleEnd(EndedHandles.NumberOf(vmo.Handle), HandleEndKind.Close, began, answered, HistoryOutcome.Ok));
+        ended.Add(vmo.Handle);
     }
 
-    private async Task LookAsync(Vmo vmo)
+    private async Task LookAsync(PlayedFamily family, Vmo vmo)
     {
         var isSet = false;
         var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(async () => isSet = (await vmo.GetInfoAsync()).Signals.HasFlag(VmoSignals.ZeroChildren), isChange: false);
+        var outcome = await OutcomeAsync(async () => isSet = (await vmo.GetInfoAsync()).Signals.HasFlag(VmoSignals.ZeroChildren), isChange: false, vmo, family);
         if (outcome == HistoryOutcome.Ok)
             recorder.Add(new SignalSeen(vmo.Koid.Value, began, Stopwatch.GetTimestamp(), isSet));
     }
@@ -125,7 +137,7 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
     private async Task RevokeAsync(PlayedFamily family, int cell, CancellationToken stop)
     {
         var root = client.Open(family.Root.Handle);
-        if (await DuplicateAsync(root) is not { } duplicate)
+        if (await DuplicateAsync(root, family) is not { } duplicate)
             return;
         var derived = await DuplicateAsync(client.Open(duplicate.Handle));
         await UseAsync(client.Open((derived ?? duplicate).Handle), cell);
@@ -136,10 +148,10 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
             if (outcome == HistoryOutcome.Unknown)
                 continue;
             // Refused after a try without an answer: that one had done it.
-            recorder.Add(new HandleEnd(RevokedHandles.NumberOf(duplicate.Handle), HandleEndKind.Revoke, began, Stopwatch.GetTimestamp(), HistoryOutcome.Ok));
-            revoked.Add(duplicate.Handle);
+            recorder.Add(new HandleEnd(EndedHandles.NumberOf(duplicate.Handle), HandleEndKind.Revoke, began, Stopwatch.GetTimestamp(), HistoryOutcome.Ok));
+            ended.Add(duplicate.Handle);
             if (derived is not null)
-                revoked.Add(derived.Handle);
+                ended.Add(derived.Handle);
             return;
         }
 
@@ -148,45 +160,48 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
             family.AddPerhapsClosed(derived);
     }
 
-    private async Task<Vmo?> DuplicateAsync(Vmo source)
+    private async Task<Vmo?> DuplicateAsync(Vmo source, PlayedFamily? family = null)
     {
         Vmo? duplicate = null;
         var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(async () => duplicate = await source.DuplicateAsync(VmoRights.Read | VmoRights.Write | VmoRights.Duplicate), isChange: true);
+        var outcome = await OutcomeAsync(async () => duplicate = await source.DuplicateAsync(VmoRights.Read | VmoRights.Write | VmoRights.Duplicate), isChange: true, source, family);
         if (duplicate is not null)
-            recorder.Add(new HandleBirth(RevokedHandles.NumberOf(source.Handle), RevokedHandles.NumberOf(duplicate.Handle), began, Stopwatch.GetTimestamp(), outcome));
+            recorder.Add(new HandleBirth(EndedHandles.NumberOf(source.Handle), EndedHandles.NumberOf(duplicate.Handle), began, Stopwatch.GetTimestamp(), outcome));
         return duplicate;
     }
 
     // Nothing is done through it, however often it is tried: a write that is refused has never been done, unlike one through a handle that may have ended on the way.
     private async Task UseEndedAsync(Vmo vmo, int cell)
     {
-        var began = Stopwatch.GetTimestamp();
-        var outcome = _random.Next(4) switch
+        var (began, kind) = (Stopwatch.GetTimestamp(), _random.Next(4));
+        var value = kind == 0 ? recorder.NextValue() : 0;
+        var outcome = kind switch
         {
-            0 => await WriteAsync(vmo, cell, isEnded: true),
+            0 => await WriteAsync(vmo, cell, value),
             1 => await OutcomeAsync(() => vmo.DuplicateAsync(VmoRights.Read), isChange: false),
             _ => await ReadAsync(vmo, cell),
         };
-        recorder.Add(new HandleUse(RevokedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome));
+        recorder.Add(new HandleUse(EndedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome, value));
     }
 
     private async Task UseAsync(Vmo vmo, int cell)
     {
         var began = Stopwatch.GetTimestamp();
         var outcome = await ReadAsync(vmo, cell);
-        recorder.Add(new HandleUse(RevokedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome));
+        recorder.Add(new HandleUse(EndedHandles.NumberOf(vmo.Handle), began, Stopwatch.GetTimestamp(), outcome));
+        if (outcome == HistoryOutcome.Refused && !mayLose)
+            recorder.AddUnexplained($"{DateTimeOffset.UtcNow:O}: a read through a duplicate of VMO {vmo.Koid} that nobody had begun to revoke was refused");
     }
 
-    private async Task<HistoryOutcome> ChangeAsync(HistoryEvent change, Func<Task> call, bool isEnded = false)
+    private async Task<HistoryOutcome> ChangeAsync(HistoryEvent change, Func<Task> call, Vmo vmo, PlayedFamily? family)
     {
         var began = Stopwatch.GetTimestamp();
-        var outcome = await OutcomeAsync(call, isChange: !isEnded);
+        var outcome = await OutcomeAsync(call, isChange: family is not null, vmo, family);
         recorder.Add(change with { Outcome = outcome, Began = began, Ended = Stopwatch.GetTimestamp(), Caller = number });
         return outcome;
     }
 
-    private async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange)
+    private async Task<HistoryOutcome> OutcomeAsync(Func<Task> call, bool isChange, Vmo? vmo = null, PlayedFamily? family = null)
     {
         var began = Stopwatch.GetTimestamp();
         try
@@ -196,18 +211,14 @@ internal sealed class Caller(int number, int seed, OpenVmos client, IReadOnlyLis
         }
         catch (VmoException refused)
         {
-            if (refused.IsRetryable || refused.Status == VmoStatus.TimedOut)
-            {
+            // What the family holds now, nobody had begun to close when this was answered. Where Redis itself has lost calls, its creation may be among them.
+            var isHeld = !mayLose && vmo is not null && family?.Holds(vmo) == true;
+            var outcome = Answers.Of(refused.Status, isChange, isHeld, out var isUnexplained);
+            if (isUnexplained)
+                recorder.AddUnexplained($"{DateTimeOffset.UtcNow:O}: a call{(vmo is null ? "" : $" on VMO {vmo.Koid}")} was answered with {refused.Status}, which nothing here explains: {refused}");
+            else if (outcome == HistoryOutcome.Unknown && refused.Status != VmoStatus.BadHandle)
                 recorder.CountUnanswered();
-                return HistoryOutcome.Unknown;
-            }
-
-            // A change that was tried more than once may have been done before the VMO was closed, and then be refused for its handle.
-            if (refused.Status == VmoStatus.BadHandle)
-                return isChange ? HistoryOutcome.Unknown : HistoryOutcome.Refused;
-            // The run goes on: what else it finds is worth as much.
-            recorder.AddUnexplained($"{DateTimeOffset.UtcNow:O}: a call was answered with {refused.Status}, which nothing here explains: {refused}");
-            return HistoryOutcome.Unknown;
+            return outcome;
         }
         finally
         {

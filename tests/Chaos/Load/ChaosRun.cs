@@ -24,6 +24,9 @@ internal static partial class ChaosRun
     // What is under way when a run ends early.
     private static readonly TimeSpan HealedAtMost = TimeSpan.FromMinutes(2);
 
+    // A clone that nobody answered is begun within its deadline, counted from when it arrives: by then a line that stood still has passed it on, and what was under way is settled, also where Redis was away for longer than a minute.
+    private static readonly TimeSpan CloneLateBy = TimeSpan.FromMinutes(5);
+
     // A minute, in which a handle that nobody was told of stays, and then its collection.
     private static readonly TimeSpan GoneWithin = TimeSpan.FromSeconds(90);
 
@@ -81,9 +84,9 @@ internal static partial class ChaosRun
             var families = new List<PlayedFamily>();
             for (var i = 0; i < options.Families; i++)
                 families.Add(await CreateAsync(clients[i % clients.Count], recorder));
-            var revoked = new RevokedHandles();
+            var ended = new EndedHandles();
             var opened = clients.Select(client => new OpenVmos(client, areJoined)).ToList();
-            var callers = Enumerable.Range(0, options.Callers).Select(i => new Caller(i, options.Seed + i, opened[i / options.CallersPerClient], families, revoked, recorder)).ToArray();
+            var callers = Enumerable.Range(0, options.Callers).Select(i => new Caller(i, options.Seed + i, opened[i / options.CallersPerClient], families, ended, recorder, options.MayLose)).ToArray();
             using var retries = new Retries();
             var calling = Task.WhenAll(callers.Select(caller => caller.RunAsync(options.CallsMost, stop.Token)));
             driving = driver.RunAsync(schedule, stop.Token);
@@ -116,13 +119,14 @@ internal static partial class ChaosRun
             var checking = Stopwatch.GetTimestamp();
             var history = options.MayLose ? LinearizabilityChecker.Torn(recorder.Events) : LinearizabilityChecker.Check(recorder.Events);
             log(string.Create(CultureInfo.InvariantCulture, $"checked in {Stopwatch.GetElapsedTime(checking).TotalSeconds:F1} s: {history}"));
-            var (snapshots, signals, handles) = options.MayLose ? (new([], 0, 0), new([], 0, 0, 0), new([], 0))
-                : (SnapshotChecker.Check(recorder.Events), recorder.CheckSignals(options.SignalLateBy), recorder.CheckHandles());
+            var (snapshots, signals, handles) = options.MayLose ? (new([], 0, 0), new([], 0, 0, 0, 0), new([], 0, 0))
+                : (SnapshotChecker.Check(recorder.Events), recorder.CheckSignals(options.SignalLateBy, options.Deadline + CloneLateBy), recorder.CheckHandles());
             var verdict = new ChaosVerdict(history, snapshots, signals, handles, [.. damage, .. gone, .. charges, .. left, .. undone], [.. recorder.Lines], longest, options.Deadline, driver.Done, schedule)
             {
                 Unanswered = recorder.Unanswered,
                 Unexplained = recorder.Unexplained,
                 Operations = recorder.Operations,
+                LeftWith = driver.LeftWith,
                 ToldToWait = toldToWait,
             };
             if (!verdict.IsFine)

@@ -14,6 +14,9 @@ internal sealed record ChaosVerdict(
     /// <summary>Calls that were given up without an answer.</summary>
     public required long Unanswered { get; init; }
 
+    /// <summary>The exit codes of silos that were told to leave.</summary>
+    public required IReadOnlyList<int> LeftWith { get; init; }
+
     /// <summary>Calls of all kinds.</summary>
     public required long Operations { get; init; }
 
@@ -29,10 +32,11 @@ internal sealed record ChaosVerdict(
         $"{History}",
         $"snapshots: {Snapshots}",
         $"ZERO_CHILDREN: {Signals}",
-        $"revoked handles: {Handles}",
+        $"revoked and closed handles: {Handles}",
         string.Create(CultureInfo.InvariantCulture, $"longest call {Longest.TotalSeconds:F1} s with a deadline of {Deadline.TotalSeconds:F1} s"),
         $"{Operations:N0} calls in all, {Unanswered:N0} of them without an answer; told to wait {ToldToWait:N0} times",
         $"{FaultsDone} of {Schedule.Count} faults: {string.Join(", ", Schedule.GroupBy(fault => fault.Kind).OrderBy(group => group.Key).Select(group => $"{group.Key} {group.Count()}"))}",
+        .. LeftWith.Count == 0 ? (string[])[] : [$"silos that left ended with {string.Join(", ", LeftWith)}"],
         .. Calls,
         .. History.Findings.Select(finding => finding.ToString()),
         .. Snapshots.Findings.Select(finding => finding.Tale),

@@ -56,6 +56,13 @@ internal sealed class PlayedFamily
             return _vmos[random.Next(_vmos.Count)];
     }
 
+    /// <summary>Whether nobody has taken it out yet.</summary>
+    public bool Holds(Vmo vmo)
+    {
+        lock (_lock)
+            return _vmos.Any(held => held.Handle.Equals(vmo.Handle));
+    }
+
     public void Add(Vmo clone)
     {
         lock (_lock)

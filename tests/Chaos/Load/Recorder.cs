@@ -42,12 +42,18 @@ internal sealed class Recorder
     public IEnumerable<string> Lines => _counts.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key.Kind} {pair.Key.Outcome}: {pair.Value:N0}");
 
     /// <summary>The verdict on all looks at ZERO_CHILDREN.</summary>
-    public CheckedSignals CheckSignals(TimeSpan lateBy) => SignalChecker.Check(
+    public CheckedSignals CheckSignals(TimeSpan lateBy, TimeSpan bornWithin) => SignalChecker.Check(
         _events.Where(one => one.Kind is HistoryKind.CloneLive or HistoryKind.CloneSnapshot).Select(one => new ChildBirth(one.Vmo, one.Child, one.Began, one.Ended, one.Outcome)),
-        _childEnds, _looks, (long)(lateBy.TotalSeconds * Stopwatch.Frequency));
+        _childEnds, _looks, Ticks(lateBy), Ticks(bornWithin));
 
-    /// <summary>The verdict on all uses of handles that were revoked.</summary>
-    public CheckedHandles CheckHandles() => RevocationChecker.Check(_handleBirths, _handleUses, _handleEnds);
+    /// <summary>The verdict on all uses of handles that were revoked or closed.</summary>
+    public CheckedHandles CheckHandles()
+    {
+        // Whatever read showed a value, its write was accepted.
+        var shown = _handleUses.Where(use => use.Value != 0).Select(use => use.Value).ToHashSet();
+        shown.IntersectWith(_events.SelectMany(one => one.Shown));
+        return RevocationChecker.Check(_handleBirths, _handleUses, _handleEnds, shown);
+    }
 
     /// <summary>A call was answered with what no fault makes right.</summary>
     public void AddUnexplained(string what)
@@ -76,6 +82,8 @@ internal sealed class Recorder
         _events.Enqueue(one);
         _counts.AddOrUpdate((one.Kind, one.Outcome), 1, (_, count) => count + 1);
     }
+
+    private static long Ticks(TimeSpan time) => (long)(time.TotalSeconds * Stopwatch.Frequency);
 
     /// <summary>A call of any kind took so many ticks, answered or not.</summary>
     public void Took(long took)

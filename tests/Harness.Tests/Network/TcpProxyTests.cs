@@ -185,6 +185,20 @@ public sealed class TcpProxyTests : IAsyncDisposable
         Assert.StartsWith("other", Encoding.ASCII.GetString(_server.Got), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Led_to_another_server_it_resets_what_is_open_and_what_is_new_reaches_that_one()
+    {
+        await using var other = new EchoServer();
+        using var before = await ConnectAsync();
+        Assert.Equal("one", await EchoAsync(before, "one"));
+        _proxy.Lead(new(IPAddress.Loopback, other.Port));
+        await EndsAsync(before);
+        using var after = await ConnectAsync();
+        Assert.Equal("other", await EchoAsync(after, "other"));
+        Assert.Equal("other", Encoding.ASCII.GetString(other.Got));
+        Assert.Equal("one", Encoding.ASCII.GetString(_server.Got));
+    }
+
     private async Task<Socket> ConnectAsync()
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

@@ -43,6 +43,12 @@ public enum FaultKind
 
     /// <summary>Each silo in turn is stopped by SIGTERM and started again.</summary>
     RollingRestart,
+
+    /// <summary>A silo and the other silos do not reach each other; it and Redis do.</summary>
+    Isolate,
+
+    /// <summary>A silo's connections to clients are reset one after the other, each in the middle of something.</summary>
+    ClientCut,
 }
 
 /// <summary>One fault of a schedule.</summary>
@@ -57,10 +63,11 @@ public sealed record Fault(TimeSpan At, FaultKind Kind, int Target, TimeSpan Dur
     public TimeSpan End => At + Duration;
 
     /// <summary>Whether it is of one silo.</summary>
-    public bool IsOfSilo => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Delay or FaultKind.Loss or FaultKind.HalfOpen or FaultKind.CutMidFrame;
+    public bool IsOfSilo => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Delay or FaultKind.Loss or FaultKind.HalfOpen or FaultKind.CutMidFrame
+        or FaultKind.Isolate or FaultKind.ClientCut;
 
     /// <summary>How many silos do not serve while it lasts, Redis' own faults apart.</summary>
-    public int Down => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Loss or FaultKind.HalfOpen or FaultKind.RollingRestart ? 1 : 0;
+    public int Down => Kind is FaultKind.Kill or FaultKind.Pause or FaultKind.Partition or FaultKind.OneWayPartition or FaultKind.Loss or FaultKind.HalfOpen or FaultKind.RollingRestart or FaultKind.Isolate ? 1 : 0;
 
     public override string ToString()
     {

@@ -30,6 +30,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     // Silos that somebody here has ended, or is ending, and starts again; one at a time of each.
     private readonly HashSet<SiloProcess> _ended = [];
     private readonly ConcurrentDictionary<SiloProcess, SemaphoreSlim> _turns = new();
+    private readonly ConcurrentQueue<int> _leftWith = new();
     private int _done;
 
     // Bytes of the append-only file when the schedule began, with the store's identity in them, and then as time went on: a crash does not take what was forced out long before.
@@ -37,6 +38,9 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
 
     /// <summary>How many faults were done whole.</summary>
     public int Done => _done;
+
+    /// <summary>The exit codes of silos that were stopped by SIGTERM, in that order.</summary>
+    public IReadOnlyList<int> LeftWith => [.. _leftWith];
 
     /// <summary>What comes later between a silo and Redis, and up to as much again by chance.</summary>
     public TimeSpan Delay { get; init; } = TimeSpan.FromMilliseconds(50);
@@ -133,10 +137,12 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
                 FaultKind.Pause => PauseAsync(lab.Cluster.Silos[fault.Target], fault, cancel),
                 FaultKind.Partition => DuringAsync(fault, () => lab.CutFromRedis(fault.Target), () => lab.Heal(fault.Target), cancel),
                 FaultKind.OneWayPartition => DuringAsync(fault, () => lab.CutFromSilos(fault.Target, isOneWay: true), () => lab.Heal(fault.Target), cancel),
+                FaultKind.Isolate => DuringAsync(fault, () => lab.CutFromSilos(fault.Target), () => lab.Heal(fault.Target), cancel),
                 FaultKind.Delay => DuringAsync(fault, () => lab.DelayRedis(fault.Target, Delay, fault.Seed), () => lab.Heal(fault.Target), cancel),
                 FaultKind.Loss => DuringAsync(fault, () => lab.LosePackets(fault.Target, PercentLost), () => lab.Heal(fault.Target), cancel),
                 FaultKind.HalfOpen => DuringAsync(fault, () => lab.WayToRedis(fault.Target).Stall(), () => lab.Heal(fault.Target), cancel),
-                FaultKind.CutMidFrame => CutAsync(fault, cancel),
+                FaultKind.CutMidFrame => CutAsync(lab.WayToRedis(fault.Target), fault, cancel),
+                FaultKind.ClientCut => CutAsync(lab.WayToClients(fault.Target), fault, cancel),
                 FaultKind.RedisKill => InTurnAsync(() => KillRedisAsync(fault, isTruncated: false, cancel)),
                 FaultKind.RedisPause => InTurnAsync(() => PauseRedisAsync(fault, cancel)),
                 FaultKind.FailOver => InTurnAsync(() => FailOverAsync(fault)),
@@ -161,10 +167,10 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
         end();
     }
 
-    // Each time after so many bytes more, of what the silo sends or of what it is answered.
-    private async Task CutAsync(Fault fault, CancellationToken cancel)
+    // Each time after so many bytes more, one way or the other.
+    private async Task CutAsync(TcpProxy way, Fault fault, CancellationToken cancel)
     {
-        var (way, chance, cuts, began) = (lab.WayToRedis(fault.Target), new Random(fault.Seed), 0, Stopwatch.GetTimestamp());
+        var (chance, cuts, began) = (new Random(fault.Seed), 0, Stopwatch.GetTimestamp());
         var before = way.Cuts;
         while (Stopwatch.GetElapsedTime(began) < fault.Duration)
         {
@@ -174,7 +180,7 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
                 break;
         }
 
-        lab.Heal(fault.Target);
+        way.Heal();
         Note($"        connections were cut {way.Cuts - before} times of {cuts}");
     }
 
@@ -274,7 +280,14 @@ public sealed class FaultDriver(ClusterLab lab, Action<string> log)
     private async Task RollAsync()
     {
         foreach (var silo in lab.Cluster.Silos)
-            await RestartAsync(silo, silo.RestartAsync);
+            await RestartAsync(silo, () => LeaveAsync(silo));
+    }
+
+    private async Task LeaveAsync(SiloProcess silo)
+    {
+        if (!silo.HasExited)
+            _leftWith.Enqueue(await silo.StopAsync());
+        await silo.RestartAsync();
     }
 
     private static async Task<bool> SleptAsync(TimeSpan time, CancellationToken cancel)

@@ -16,13 +16,13 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly ProxyFaults _faults = new();
     private readonly Dictionary<ProxyConnection, Task> _connections = [];
-    private readonly IPEndPoint _target;
     private readonly LabHost? _listensIn;
     private readonly LabHost? _connectsFrom;
 
     // Bound and never listening: the port stays ours while it refuses.
     private readonly Socket _holder;
     private Socket? _listener;
+    private volatile IPEndPoint _target;
     private Task _accepting = Task.CompletedTask;
 
     /// <summary>Listens on a free port of the loopback.</summary>
@@ -92,6 +92,13 @@ public sealed class TcpProxy : IAsyncDisposable
     {
         foreach (var connection in Connections())
             connection.Reset();
+    }
+
+    /// <summary>Leads to another server from now on: all connections there are are reset.</summary>
+    public void Lead(IPEndPoint target)
+    {
+        _target = target;
+        Reset();
     }
 
     /// <summary>As if no server were there: connections are reset, new ones refused.</summary>

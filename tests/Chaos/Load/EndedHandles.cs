@@ -4,8 +4,8 @@ using System.Text;
 
 namespace VmoCluster.Chaos.Load;
 
-/// <summary>Handles whose revoke has been answered, the newest of them. Thread-safe.</summary>
-internal sealed class RevokedHandles
+/// <summary>Handles whose close or revoke has been answered, the newest of them. Thread-safe.</summary>
+internal sealed class EndedHandles
 {
     private const int Most = 256;
 
