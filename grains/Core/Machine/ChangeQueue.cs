@@ -121,7 +121,7 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
 
             if (ring.IsTooOld(request, state.Now.UnixMs))
             {
-                Refuse(change, addWaiters, new(VmoStatus.TimedOut, $"request {request} is {state.Now.UnixMs - request.IssuedMs} ms old or was answered before; it is not run again"));
+                Refuse(change, addWaiters, TooOld(request));
                 return;
             }
 
@@ -599,6 +599,10 @@ internal sealed class ChangeQueue(MachineState state, Loads loads, WaitDesk wait
         CallChange { Call: RenewCall renew } => new() { Number = (ulong)renew.ExpiresMs, Version = state.Layer.Seq },
         _ => new() { Rights = (VmoRights)entry.Result, Version = state.Layer.Seq },
     };
+
+    private Outcome TooOld(RequestId request) => new(VmoStatus.TimedOut, RequestRing.IsPastKeeping(request, state.Now.UnixMs)
+        ? $"request {request} is {state.Now.UnixMs - request.IssuedMs} ms old by this silo's clock, and answers are remembered for {Limits.RequestKeepMs} ms; it is not run. If the call is new, the clocks of its client and of the silo differ"
+        : $"request {request} was answered before, and its client had the answer; it is not run again");
 
     private static Outcome Reused(RequestId request) => new(VmoStatus.InvalidArgs, $"request {request} was used before with another body");
 

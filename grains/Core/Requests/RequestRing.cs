@@ -60,7 +60,10 @@ public sealed class RequestRing
     /// Whether a request that is not found must not be run: its client had the answer already, or it is older than what is remembered.
     /// </summary>
     public bool IsTooOld(RequestId request, long nowMs) =>
-        request.Sequence < _acked.GetValueOrDefault(request.Client) || request.IssuedMs < nowMs - Limits.RequestKeepMs;
+        request.Sequence < _acked.GetValueOrDefault(request.Client) || IsPastKeeping(request, nowMs);
+
+    /// <summary>Whether its answer, if there was one, need not be remembered any more: by the clocks of its client and of this silo.</summary>
+    public static bool IsPastKeeping(RequestId request, long nowMs) => request.IssuedMs < nowMs - Limits.RequestKeepMs;
 
     /// <summary>
     /// Prepares the field that a commit of these entries stores; nothing changes until <see cref="Publish"/>.
