@@ -20,7 +20,7 @@ public sealed class DiskNode : IAsyncLifetime
     public async Task InitializeAsync()
     {
         Silo = await SiloProcess.StartAsync(new() { Arguments = ["--nbd", $"unix:{Socket}"] });
-        Client = VmoClient.Connect(new() { Endpoints = [Silo.Endpoint], Deadline = TimeSpan.FromSeconds(30) });
+        Client = VmoClient.Connect(new() { Endpoints = [Silo.Endpoint], Deadline = TimeSpan.FromSeconds(30), ConnectTimeout = TimeSpan.FromSeconds(30) });
     }
 
     public async Task DisposeAsync()
