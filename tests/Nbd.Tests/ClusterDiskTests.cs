@@ -21,7 +21,7 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
     [InlineData(VmoKind.Snapshot, 256)]
     public async Task A_disk_shows_its_bytes_and_takes_new_ones_at_any_depth_through_any_silo(VmoKind kind, int depth)
     {
-        var (vmo, right) = await ChainAsync(kind, depth);
+        var (vmo, right, _, _) = await Chain.MakeAsync(cluster.Client, kind, depth, Pages, Pages);
         Assert.Equal(right, await ReadAsync(vmo, 0));
         Assert.Equal(right, await ReadAsync(vmo, 1));
         // Each silo writes what the other shows; one of them does not own the VMO.
@@ -142,7 +142,7 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
         {
             // Its number is a request's cookie and the content of its page.
             async Task SendAsync() => await disk.SendAsync(
-                RawClient.Request(NbdCommand.Write, sent % Pages * Page, Page, sent, isForced ? NbdCommandFlags.ForceUnitAccess : NbdCommandFlags.None), PageOf(sent++));
+                RawClient.Request(NbdCommand.Write, sent % Pages * Page, Page, sent, isForced ? NbdCommandFlags.ForceUnitAccess : NbdCommandFlags.None), RawClient.PageOf(sent++));
             for (var i = 0; i < 16; i++)
                 await SendAsync();
             for (var answers = 0; answers < 500; answers++)
@@ -179,7 +179,7 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
             var value = BinaryPrimitives.ReadUInt64BigEndian(bytes);
             Assert.True(value >= acknowledged[page], $"page {page} shows {value}, and {acknowledged[page]} was answered");
             Assert.True(value < sent && (value == 0 || value % Pages == (ulong)page), $"page {page} shows {value}, which was not written there");
-            Assert.True(bytes.SequenceEqual(value == 0 ? new byte[Page] : PageOf(value)), $"page {page} is torn");
+            Assert.True(bytes.SequenceEqual(value == 0 ? new byte[Page] : RawClient.PageOf(value)), $"page {page} is torn");
         }
     }
 
@@ -196,33 +196,6 @@ public sealed class ClusterDiskTests(DiskCluster cluster) : IClassFixture<DiskCl
             return vmos.All(found => found is not null);
         });
         return [.. vmos.OfType<Vmo>()];
-    }
-
-    private static byte[] PageOf(ulong number)
-    {
-        var page = new byte[Page];
-        for (var at = 0; at < Page; at += sizeof(ulong))
-            BinaryPrimitives.WriteUInt64BigEndian(page.AsSpan(at), number);
-        return page;
-    }
-
-    // A root of a pattern, and clones of clones, each of which has written a page of its own; its bytes.
-    private async Task<(Vmo Vmo, byte[] Right)> ChainAsync(VmoKind kind, int depth)
-    {
-        var right = new byte[Pages * Page];
-        for (var i = 0; i < right.Length; i++)
-            right[i] = (byte)((i / Page) + (i * 7));
-        var vmo = await cluster.Client.CreateAsync((ulong)right.Length);
-        await vmo.WriteAsync(0, right);
-        for (var level = 1; level <= depth; level++)
-        {
-            vmo = await vmo.CloneAsync(kind);
-            var at = level * 37 % Pages * Page;
-            right.AsSpan(at, Page).Fill((byte)level);
-            await vmo.WriteAsync((ulong)at, right.AsMemory(at, Page));
-        }
-
-        return (vmo, right);
     }
 
     private async Task<byte[]> ReadAsync(Vmo vmo, int silo)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using VmoCluster.Client;
 using VmoCluster.Harness;
+using VmoCluster.NbdDoor.Wire;
 
 namespace VmoCluster.Nbd.Tests;
 
@@ -13,13 +15,10 @@ public sealed class FaultProxyTests(DiskNode node) : IClassFixture<DiskNode>
     public async Task Behind_a_proxy_that_delays_splits_or_fails_requests_a_disk_is_what_was_written(string filter, params string[] settings)
     {
         var (vmo, socket) = (await node.Client.CreateAsync(16 << 20), node.File($"proxy-{filter}"));
-        string[] filters = [$"--filter={filter}", .. settings.Where(setting => setting.StartsWith("--", StringComparison.Ordinal))];
-        using var proxy = ChildProcess.Start(new ProcessStartInfo("nbdkit", [
-            "--foreground", "--unix", socket, .. filters, "nbd", $"socket={node.Socket}", $"export={vmo.Handle.Reveal()}",
-            .. settings.Where(setting => !setting.StartsWith("--", StringComparison.Ordinal))]));
+        using var proxy = Start(vmo, socket, [$"--filter={filter}", .. settings]);
         try
         {
-            await Eventually.UntilAsync("the proxy listens", () => proxy.HasExited ? throw new InvalidOperationException("nbdkit ended") : Task.FromResult(File.Exists(socket)));
+            await ListensAsync(proxy, socket);
             var said = await Peer.RunAsync("fio", [
                 "--name=verify", "--ioengine=nbd", $"--uri=nbd+unix:///?socket={socket}", "--rw=randwrite", "--bs=4k", "--size=4m", "--iodepth=16", "--verify=crc32c", "--verify_fatal=1", "--randseed=7"]);
             Assert.Contains("err= 0", said, StringComparison.Ordinal);
@@ -29,6 +28,68 @@ public sealed class FaultProxyTests(DiskNode node) : IClassFixture<DiskNode>
         {
             proxy.Kill();
             await proxy.WaitForExitAsync();
+        }
+    }
+
+    [Fact]
+    public async Task An_error_on_the_way_reaches_the_client_and_the_next_request_is_served()
+    {
+        var (vmo, socket) = (await node.Client.CreateAsync(1 << 20), node.File("proxy-error"));
+        await vmo.WriteAsync(0, Enumerable.Repeat((byte)9, 1 << 20).ToArray());
+        using var proxy = Start(vmo, socket, ["--filter=error", "error-pwrite=EIO", "error-pwrite-rate=100%"]);
+        try
+        {
+            await ListensAsync(proxy, socket);
+            var disk = $"nbd+unix:///?socket={socket}";
+            Assert.Contains("Input/output error", await Peer.RunAsync("qemu-io", ["-f", "raw", "-c", "write -P 7 0 64k", "-c", "read -P 9 0 1M", disk], code: 1), StringComparison.Ordinal);
+            await Peer.RunAsync("qemu-io", ["-f", "raw", "-c", "read -P 9 0 1M", disk]);
+        }
+        finally
+        {
+            proxy.Kill();
+            await proxy.WaitForExitAsync();
+        }
+    }
+
+    // Each page is written once: what the one before had on its way cannot come over what the next was told is done.
+    [Fact]
+    public async Task What_was_acknowledged_through_a_proxy_that_is_killed_and_started_again_is_there()
+    {
+        const int Page = Limits.PageBytes, Lives = 4, UnderWay = 64, Answers = 200, Pages = Lives * (Answers + UnderWay);
+        var (vmo, socket) = (await node.Client.CreateAsync(Pages * Page), node.File("proxy-killed"));
+        var (sent, acknowledged) = (0ul, new HashSet<ulong>());
+        for (var life = 0; life < Lives; life++)
+        {
+            File.Delete(socket);
+            using var proxy = Start(vmo, socket, []);
+            try
+            {
+                await ListensAsync(proxy, socket);
+                using var disk = await RawClient.OpenAsync(socket, "");
+                async Task SendAsync() => await disk.SendAsync(RawClient.Request(NbdCommand.Write, sent * Page, Page, sent), RawClient.PageOf(++sent));
+                for (var i = 0; i < UnderWay; i++)
+                    await SendAsync();
+                for (var i = 0; i < Answers; i++)
+                {
+                    var (error, cookie) = await disk.ReceiveSimpleAsync();
+                    Assert.Equal(NbdError.None, error);
+                    Assert.True(acknowledged.Add(cookie));
+                    await SendAsync();
+                }
+            }
+            finally
+            {
+                proxy.Kill();
+                await proxy.WaitForExitAsync();
+            }
+        }
+
+        var shown = new byte[Pages * Page];
+        await vmo.ReadAsync(0, shown);
+        for (var page = 0ul; page < Pages; page++)
+        {
+            var isThere = shown.AsSpan((int)page * Page, Page).SequenceEqual(RawClient.PageOf(page + 1));
+            Assert.True(isThere || (!acknowledged.Contains(page) && !shown.AsSpan((int)page * Page, Page).ContainsAnyExcept((byte)0)), $"page {page} is another; acknowledged: {acknowledged.Contains(page)}");
         }
     }
 
@@ -70,4 +131,12 @@ public sealed class FaultProxyTests(DiskNode node) : IClassFixture<DiskNode>
         Assert.False(node.Silo.HasExited);
         await Peer.RunAsync("qemu-io", ["-f", "raw", "-c", "write -P 5 0 64k", "-c", "read -P 5 0 64k", node.Uri(vmo)]);
     }
+
+    // Its filters, and what they are told.
+    private Process Start(Vmo vmo, string socket, string[] settings) => ChildProcess.Start(new ProcessStartInfo("nbdkit", [
+        "--foreground", "--unix", socket, .. settings.Where(setting => setting.StartsWith("--", StringComparison.Ordinal)), "nbd", $"socket={node.Socket}", $"export={vmo.Handle.Reveal()}",
+        .. settings.Where(setting => !setting.StartsWith("--", StringComparison.Ordinal))]));
+
+    private static Task ListensAsync(Process proxy, string socket) =>
+        Eventually.UntilAsync("the proxy listens", () => proxy.HasExited ? throw new InvalidOperationException("nbdkit ended") : Task.FromResult(File.Exists(socket)));
 }

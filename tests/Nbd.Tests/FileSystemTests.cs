@@ -1,10 +1,11 @@
 using System.Globalization;
 using VmoCluster.Client;
+using VmoCluster.Harness;
 
 namespace VmoCluster.Nbd.Tests;
 
 /// <summary>The kernel's file systems on a disk (nbdfuse makes it a file, losetup a block device): made, filled, trimmed, checked, and forked.</summary>
-public sealed class FileSystemTests(DiskNode node) : IClassFixture<DiskNode>
+public sealed class FileSystemTests(DiskNode node, DiskCluster cluster) : IClassFixture<DiskNode>, IClassFixture<DiskCluster>
 {
     // $1 the disk, $2 an empty folder, $3 the project's, $4 what is done with $device, the folder $at, and $tree: the project's sources.
     private const string Attached = """
@@ -76,12 +77,55 @@ public sealed class FileSystemTests(DiskNode node) : IClassFixture<DiskNode>
             """);
     }
 
-    private async Task<string> OnAsync(Vmo vmo, string what)
+    [Fact]
+    public async Task A_fork_of_forks_of_a_live_image_is_whole_and_takes_files_through_another_silo_than_its_own()
+    {
+        var image = await cluster.Client.CreateAsync(256 << 20, new() { Name = "image" });
+        await OnAsync(cluster.Uri(image, 0), """
+            mkfs.ext4 -q -E nodiscard $device
+            mount $device $at
+            cp -r $tree $at/tree
+            umount $at
+            """);
+        var fork = image;
+        for (var level = 0; level < 16; level++)
+            fork = await fork.CloneAsync(VmoKind.Live);
+        var owner = -1;
+        await Eventually.UntilAsync("the fork lives somewhere", async () =>
+        {
+            await fork.ReadAsync(0, new byte[1]);
+            return (owner = await cluster.OwnerAsync(fork)) >= 0;
+        });
+        await OnAsync(cluster.Uri(fork, 1 - owner), """
+            e2fsck -fn $device
+            mount $device $at
+            diff -r $tree $at/tree
+            cp -r $tree $at/again; rm -r $at/tree
+            fstrim -v $at
+            umount $at
+            e2fsck -fn $device
+            """);
+        await OnAsync(cluster.Uri(fork, owner), """
+            e2fsck -fn $device
+            mount -o ro $device $at
+            diff -r $tree $at/again
+            test ! -e $at/tree
+            """);
+        await OnAsync(cluster.Uri(image, 0), """
+            mount -o ro $device $at
+            diff -r $tree $at/tree
+            test ! -e $at/again
+            """);
+    }
+
+    private Task<string> OnAsync(Vmo vmo, string what) => OnAsync(node.Uri(vmo), what);
+
+    private static async Task<string> OnAsync(string disk, string what)
     {
         var folder = Directory.CreateTempSubdirectory("vmo-nbd-fs-").FullName;
         try
         {
-            return await Peer.RunAsync("bash", ["-c", Attached, "attached", node.Uri(vmo), folder, ProjectFolder(), what]);
+            return await Peer.RunAsync("bash", ["-c", Attached, "attached", disk, folder, ProjectFolder(), what]);
         }
         finally
         {

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text.Json;
 using VmoCluster.Harness;
 
 namespace VmoCluster.Nbd.Tests;
@@ -29,5 +31,17 @@ internal static class Peer
 
         var said = await output + await error;
         return process.ExitCode == code ? said : throw new InvalidOperationException($"{what} ended with {process.ExitCode}: {said}");
+    }
+
+    /// <summary>What a context says of a disk's stretches, as nbdinfo shows it.</summary>
+    public static async Task<List<(ulong Start, ulong Length, uint Status)>> MapAsync(string uri, string context) =>
+        [.. JsonDocument.Parse(await RunAsync("nbdinfo", ["--json", $"--map={context}", uri])).RootElement.EnumerateArray()
+            .Select(extent => (extent.GetProperty("offset").GetUInt64(), extent.GetProperty("length").GetUInt64(), extent.GetProperty("type").GetUInt32()))];
+
+    /// <summary>What a file holds, in short.</summary>
+    public static async Task<string> HashAsync(string path)
+    {
+        await using var file = File.OpenRead(path);
+        return Convert.ToHexString(await SHA256.HashDataAsync(file));
     }
 }

@@ -56,10 +56,8 @@ public sealed class PeerToolTests(DiskNode node) : IClassFixture<DiskNode>
 
         await Peer.RunAsync("nbdcopy", ["--destination-is-zero", there, node.Uri(vmo)]);
         await Peer.RunAsync("nbdcopy", [node.Uri(vmo), back]);
-        Assert.Equal(await HashAsync(there), await HashAsync(back));
-        var map = JsonDocument.Parse(await Peer.RunAsync("nbdinfo", ["--json", "--map", node.Uri(vmo)])).RootElement.EnumerateArray()
-            .Select(extent => (extent.GetProperty("offset").GetUInt64(), extent.GetProperty("length").GetUInt64(), extent.GetProperty("type").GetUInt32()));
-        Assert.Equal([(0UL, (5 * Mebi) + 4096, 0u), ((5 * Mebi) + 4096, (59 * Mebi) - 4096, 3u)], map);
+        Assert.Equal(await Peer.HashAsync(there), await Peer.HashAsync(back));
+        Assert.Equal([(0UL, (5 * Mebi) + 4096, 0u), ((5 * Mebi) + 4096, (59 * Mebi) - 4096, 3u)], await Peer.MapAsync(node.Uri(vmo), "base:allocation"));
     }
 
     [Fact]
@@ -70,13 +68,9 @@ public sealed class PeerToolTests(DiskNode node) : IClassFixture<DiskNode>
         var middle = await root.CloneAsync(VmoKind.Snapshot);
         var top = await middle.CloneAsync();
         await top.WriteAsync(Mebi, new byte[] { 7 });
-        Assert.Equal([(0UL, Mebi, 3u), (Mebi, 4096UL, 1u), (Mebi + 4096, Mebi - 4096, 3u), (2 * Mebi, 2 * Mebi, 0u)], await MapAsync("qemu:allocation-depth"));
+        Assert.Equal([(0UL, Mebi, 3u), (Mebi, 4096UL, 1u), (Mebi + 4096, Mebi - 4096, 3u), (2 * Mebi, 2 * Mebi, 0u)], await Peer.MapAsync(node.Uri(top), "qemu:allocation-depth"));
         Assert.Equal(
-            [(0UL, Mebi, (uint)root.Koid.Value), (Mebi, 4096UL, (uint)top.Koid.Value), (Mebi + 4096, Mebi - 4096, (uint)root.Koid.Value), (2 * Mebi, 2 * Mebi, 0u)], await MapAsync("vmo:owner"));
-
-        async Task<IEnumerable<(ulong, ulong, uint)>> MapAsync(string context) =>
-            JsonDocument.Parse(await Peer.RunAsync("nbdinfo", ["--json", $"--map={context}", node.Uri(top)])).RootElement.EnumerateArray()
-                .Select(extent => (extent.GetProperty("offset").GetUInt64(), extent.GetProperty("length").GetUInt64(), extent.GetProperty("type").GetUInt32())).ToList();
+            [(0UL, Mebi, (uint)root.Koid.Value), (Mebi, 4096UL, (uint)top.Koid.Value), (Mebi + 4096, Mebi - 4096, (uint)root.Koid.Value), (2 * Mebi, 2 * Mebi, 0u)], await Peer.MapAsync(node.Uri(top), "vmo:owner"));
     }
 
     [Theory]
@@ -117,9 +111,11 @@ public sealed class PeerToolTests(DiskNode node) : IClassFixture<DiskNode>
     {
         var vmo = await node.Client.CreateAsync(64 * Mebi);
         var all = Enumerable.Range(0, 24).ToList();
-        await Peer.RunAsync("qemu-io", [
+        var said = await Peer.RunAsync("qemu-io", [
             "-f", "raw", .. all.SelectMany(i => new[] { "-c", $"aio_write -P {i + 1} {i * 2}M 1536k" }), "-c", "aio_flush", .. all.SelectMany(i => new[] { "-c", $"aio_read -P {i + 1} {i * 2}M 1536k" }), "-c", "aio_flush",
             node.Uri(vmo)]);
+        // Of what fails meanwhile its exit code does not tell.
+        Assert.DoesNotContain("failed", said, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -152,11 +148,5 @@ public sealed class PeerToolTests(DiskNode node) : IClassFixture<DiskNode>
             "--name=verify", "--ioengine=nbd", $"--uri={node.Uri(vmo)}", "--rw=randwrite", "--bsrange=512-64k", "--blockalign=512", "--size=16m", "--offset_increment=16m", "--numjobs=4", "--iodepth=32",
             "--verify=crc32c", "--verify_fatal=1", "--verify_backlog=512", "--group_reporting", "--thread", "--randseed=7"]);
         Assert.Contains("err= 0", said, StringComparison.Ordinal);
-    }
-
-    private static async Task<string> HashAsync(string path)
-    {
-        await using var file = File.OpenRead(path);
-        return Convert.ToHexString(await SHA256.HashDataAsync(file));
     }
 }

@@ -261,6 +261,41 @@ public sealed class ProtocolTests(DiskNode node) : IClassFixture<DiskNode>
         }
     }
 
+    // Also where it is asked to be fast, to leave no hole, or both; a part of a page is written where nothing else is asked.
+    [Theory]
+    [InlineData(VmoKind.Live)]
+    [InlineData(VmoKind.Snapshot)]
+    public async Task Zeros_over_what_lies_below_are_zeros_however_they_are_asked_for(VmoKind kind)
+    {
+        const uint Bytes = 16 * Page;
+        var root = await node.Client.CreateAsync(1 << 20);
+        var right = Enumerable.Repeat((byte)9, 1 << 20).ToArray();
+        await root.WriteAsync(0, right);
+        var clone = await root.CloneAsync(kind);
+        using var client = await RawClient.OpenAsync(node.Socket, clone.Handle.Reveal());
+        var at = 0u;
+        foreach (var (flags, length) in new[]
+        {
+            (NbdCommandFlags.None, Bytes), (NbdCommandFlags.FastZero, Bytes), (NbdCommandFlags.NoHole, Bytes), (NbdCommandFlags.FastZero | NbdCommandFlags.NoHole, Bytes),
+            (NbdCommandFlags.FastZero | NbdCommandFlags.ForceUnitAccess, Bytes), (NbdCommandFlags.NoHole, Bytes - 700),
+        })
+        {
+            await client.SendAsync(RawClient.Request(NbdCommand.WriteZeroes, at, length, cookie: at, flags));
+            Assert.Equal((NbdError.None, (ulong)at), await client.ReceiveSimpleAsync());
+            right.AsSpan((int)at, (int)length).Clear();
+            at += 2 * Bytes;
+        }
+
+        await client.SendAsync(RawClient.Request(NbdCommand.Read, 0, 1 << 20));
+        Assert.Equal(NbdError.None, (await client.ReceiveSimpleAsync()).Error);
+        var shown = await client.ReceiveAsync(1 << 20);
+        Assert.True(right.AsSpan().SequenceEqual(shown), $"differs at {right.AsSpan().CommonPrefixLength(shown)}");
+        // Nothing of it is the root's.
+        var below = new byte[1 << 20];
+        await root.ReadAsync(0, below);
+        Assert.All(below, one => Assert.Equal(9, one));
+    }
+
     // Its first page is of nines.
     private async Task<Vmo> NewAsync(ulong size)
     {

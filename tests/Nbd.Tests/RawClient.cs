@@ -155,6 +155,9 @@ internal sealed class RawClient : IDisposable
     /// <summary>A length of four bytes, and the text.</summary>
     public static byte[] Text(string text) => [.. U32((uint)Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
 
+    /// <summary>A page that tells a number, all over.</summary>
+    public static byte[] PageOf(ulong number) => [.. Enumerable.Repeat(U64(number), Limits.PageBytes / sizeof(ulong)).SelectMany(bytes => bytes)];
+
     public static byte[] U16(ushort value)
     {
         var bytes = new byte[2];
