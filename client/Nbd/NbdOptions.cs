@@ -20,6 +20,14 @@ public sealed record NbdOptions
     /// <summary>Bytes of their payloads. One that is larger by itself goes alone. Default 8 MiB, at least 1 MiB: a piece of a large write.</summary>
     public int PayloadBytesMax { get; init; } = 8 << 20;
 
+    /// <summary>
+    /// Bytes of payloads of all connections together, beyond 64 KiB that each has by itself; who finds no room waits, the first that came first. Default 256 MiB, at least 32 MiB: the largest read.
+    /// </summary>
+    public long PayloadBytesMaxOfAll { get; init; } = 256 << 20;
+
+    /// <summary>When others have waited so long for that room, connections that have some of it and whose clients have taken no byte for as long are ended. Default 10 s.</summary>
+    public TimeSpan StalledWithin { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How long a client may take to agree on an export, the time apart in which its VMO is opened. Default 10 s.</summary>
     public TimeSpan HandshakeWithin { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using VmoCluster.Client;
 using VmoCluster.NbdDoor.Handshake;
 using VmoCluster.NbdDoor.Serving;
+using VmoCluster.NbdDoor.Wire;
 
 namespace VmoCluster.NbdDoor;
 
@@ -27,8 +28,11 @@ public sealed class NbdServer : IAsyncDisposable
     private readonly Action<string> _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationToken _stopped;
+    private readonly SharedRoom _shared;
     private readonly Task _accepting;
+    private readonly Task _watching;
     private readonly HashSet<Task> _connections = [];
+    private readonly HashSet<Transmission> _transmissions = [];
     private readonly Lock _lock = new();
     private Task? _ending;
 
@@ -39,7 +43,9 @@ public sealed class NbdServer : IAsyncDisposable
     private NbdServer(Socket listener, VmoClient client, NbdOptions options, Action<string> log)
     {
         (_listener, _client, _options, _log, _stopped) = (listener, client, options, log, _stop.Token);
+        _shared = new(options.PayloadBytesMaxOfAll, options.TimeProvider);
         _accepting = Task.Run(AcceptAsync, CancellationToken.None);
+        _watching = Task.Run(WatchAsync, CancellationToken.None);
     }
 
     /// <summary>Where it listens.</summary>
@@ -58,6 +64,8 @@ public sealed class NbdServer : IAsyncDisposable
         options ??= new();
         if (options is not { RequestsMax: >= 2, ConnectionsMax: >= 1, PayloadBytesMax: >= Limits.CallBytesMax })
             throw new NbdSetupException($"{options.ConnectionsMax} connections, {options.RequestsMax} requests and {options.PayloadBytesMax} bytes at most; at least 1, 2 and {Limits.CallBytesMax} are needed");
+        if (options.PayloadBytesMaxOfAll < NbdNumbers.PayloadBytesMax)
+            throw new NbdSetupException($"{options.PayloadBytesMaxOfAll} bytes for all connections; at least {NbdNumbers.PayloadBytesMax} are needed, the largest read");
         if (where is UnixDomainSocketEndPoint unix)
             UnixPath.Clear(unix);
         var listener = new Socket(where.AddressFamily, SocketType.Stream, where is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
@@ -85,6 +93,7 @@ public sealed class NbdServer : IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _listener.Dispose();
         Task[] left;
         lock (_lock)
@@ -139,6 +148,27 @@ public sealed class NbdServer : IAsyncDisposable
         (_turnedAway, _fullToldAt) = (0, _options.TimeProvider.GetTimestamp());
     }
 
+    // Clients that take nothing of what they asked for must not keep the others waiting for ever.
+    private async Task WatchAsync()
+    {
+        // It only looks from time to time; how long anybody has waited is told by the options' clock.
+        using var timer = new PeriodicTimer(_options.StalledWithin / 10);
+        while (await timer.WaitForNextTickAsync(_stopped).ConfigureAwait(false))
+        {
+            if (_shared.LongestWait < _options.StalledWithin)
+                continue;
+            Transmission[] stalled;
+            lock (_lock)
+                stalled = [.. _transmissions.Where(one => one.IsStalled(_options.StalledWithin))];
+            foreach (var one in stalled)
+            {
+                NbdTelemetry.CountStalledConnection();
+                _log($"a connection was ended: for {_options.StalledWithin.TotalSeconds} s its client took nothing of what it had asked for, and others waited for the room ({_options.PayloadBytesMaxOfAll} bytes for all)");
+                one.End();
+            }
+        }
+    }
+
     private void Forget(Task served)
     {
         lock (_lock)
@@ -187,7 +217,9 @@ public sealed class NbdServer : IAsyncDisposable
             if (await negotiation.RunAsync(within.Token).ConfigureAwait(false) is not { } agreed)
                 return;
             within.Suspend();
-            transmission = new(agreed, _options, _stopped);
+            transmission = new(agreed, _options, _shared, _stopped);
+            lock (_lock)
+                _transmissions.Add(transmission);
             await transmission.RunAsync().ConfigureAwait(false);
             await SayGoodbyeAsync(stream, agreed.Stream as SslStream).ConfigureAwait(false);
         }
@@ -197,7 +229,11 @@ public sealed class NbdServer : IAsyncDisposable
             await stream.DisposeAsync().ConfigureAwait(false);
             // The client has its answers, or is gone: what it left behind counts as a connection still.
             if (transmission is not null)
+            {
                 await transmission.DisposeAsync().ConfigureAwait(false);
+                lock (_lock)
+                    _transmissions.Remove(transmission);
+            }
         }
     }
 

@@ -19,6 +19,9 @@ internal static class NbdTelemetry
     /// <summary>A connection was closed at once, as there were too many.</summary>
     public static void CountRefusedConnection() => Calls.Add(1, Door, new("vmo.call", "connect"), new("vmo.status", "ECONNREFUSED"));
 
+    /// <summary>A connection was ended, as its client took nothing of what others waited for the room of.</summary>
+    public static void CountStalledConnection() => Calls.Add(1, Door, new("vmo.call", "connect"), new("vmo.status", "ETIMEDOUT"));
+
     private static string NameOf(NbdCommand command) => command switch
     {
         NbdCommand.Read => "read",

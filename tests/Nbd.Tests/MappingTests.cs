@@ -71,7 +71,7 @@ public sealed class MappingTests
     [Fact]
     public async Task A_request_waits_for_room_and_one_larger_than_all_of_it_goes_alone()
     {
-        var room = new RequestRoom(requestsMost: 3, bytesMost: 100);
+        var room = new RequestRoom(requestsMost: 3, bytesMost: 100, new(1 << 20, TimeProvider.System));
         await room.EnterAsync(60);
         var second = room.EnterAsync(60).AsTask();
         Assert.False(second.IsCompleted);
@@ -103,7 +103,7 @@ public sealed class MappingTests
     [Fact]
     public async Task Who_stops_waiting_for_room_takes_none()
     {
-        var room = new RequestRoom(requestsMost: 2, bytesMost: 100);
+        var room = new RequestRoom(requestsMost: 2, bytesMost: 100, new(1 << 20, TimeProvider.System));
         await room.EnterAsync(100);
         using var impatience = new CancellationTokenSource();
         var waiting = room.EnterAsync(50, impatience.Token).AsTask();

@@ -38,17 +38,33 @@ internal sealed class Transmission : IAsyncDisposable
     private readonly Task _endingWithHandle;
     private readonly Task _endingWithOutput;
 
-    public Transmission(Agreement agreed, NbdOptions options, CancellationToken stopped)
+    public Transmission(Agreement agreed, NbdOptions options, SharedRoom shared, CancellationToken stopped)
     {
         (_agreed, _disk, _drain) = (agreed, agreed.Disk, options.Drain);
-        _room = new(options.RequestsMax, options.PayloadBytesMax);
+        _room = new(options.RequestsMax, options.PayloadBytesMax, shared);
         (_smallReads, _smallWrites) = (new(ReadTogetherAsync), new(WriteTogetherAsync));
         (_stopped, _reading) = (stopped, CancellationTokenSource.CreateLinkedTokenSource(stopped, _end.Token));
-        _output = new(agreed.Stream, _end.Token);
+        _output = new(agreed.Stream, options.TimeProvider, _end.Token);
         (_replies, _status) = (new(_output, agreed.IsStructured), new(_disk, agreed.Contexts, options.TimeProvider));
         (_endingWithHandle, _endingWithOutput) = (EndWithHandleAsync(), EndWithOutputAsync());
         // Whatever the client does then, also where it had said goodbye and does not read what it was sent.
         _stopping = stopped.Register(() => _end.CancelAfter(2 * _drain));
+    }
+
+    /// <summary>Whether it has some of the room that all connections share, and its client has taken nothing for so long.</summary>
+    public bool IsStalled(TimeSpan time) => _room.Borrowed > 0 && _output.StalledFor >= time;
+
+    /// <summary>Ends it, whatever the client has not been sent. Once it has ended, nothing.</summary>
+    public void End()
+    {
+        try
+        {
+            _end.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended.
+        }
     }
 
     private bool IsGone => _gone.Task is { IsCompletedSuccessfully: true, Result: not null };

@@ -12,21 +12,31 @@ internal sealed class NbdOutput : IAsyncDisposable
     private const int JoinedBytes = 64 << 10;
     private const int CopiedBytesMost = 16 << 10;
 
+    // A longer payload goes in slices, so that a client that takes it slowly is seen to take it.
+    private const int SliceBytes = 1 << 20;
+
     private readonly Stream _stream;
+    private readonly TimeProvider _time;
     private readonly CancellationToken _stopped;
     private readonly Channel<NbdReply> _replies = Channel.CreateUnbounded<NbdReply>(new() { SingleReader = true });
     private readonly byte[] _joined = new byte[JoinedBytes];
     private readonly Task _sending;
     private int _filled;
 
-    public NbdOutput(Stream stream, CancellationToken stopped)
+    // When the system call began that is under way; 0 without one.
+    private long _writingSince;
+
+    public NbdOutput(Stream stream, TimeProvider time, CancellationToken stopped)
     {
-        (_stream, _stopped) = (stream, stopped);
+        (_stream, _time, _stopped) = (stream, time, stopped);
         _sending = Task.Run(SendAsync, CancellationToken.None);
     }
 
     /// <summary>Ends when all was sent after <see cref="Complete"/>; faulted when the client cannot be reached any more.</summary>
     public Task Sent => _sending;
+
+    /// <summary>For how long the client has taken nothing of what is being sent; zero when nothing is.</summary>
+    public TimeSpan StalledFor => Volatile.Read(ref _writingSince) is var since and not 0 ? _time.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <summary>Sends a reply. Once nothing can be sent any more it is only given back.</summary>
     public void Send(NbdReply reply)
@@ -79,7 +89,8 @@ internal sealed class NbdOutput : IAsyncDisposable
         if (bytes.Length > CopiedBytesMost)
         {
             await FlushAsync().ConfigureAwait(false);
-            await _stream.WriteAsync(bytes, _stopped).ConfigureAwait(false);
+            for (; bytes.Length > 0; bytes = bytes[Math.Min(SliceBytes, bytes.Length)..])
+                await WriteAsync(bytes[..Math.Min(SliceBytes, bytes.Length)]).ConfigureAwait(false);
             return;
         }
 
@@ -93,8 +104,15 @@ internal sealed class NbdOutput : IAsyncDisposable
     {
         if (_filled == 0)
             return;
-        await _stream.WriteAsync(_joined.AsMemory(0, _filled), _stopped).ConfigureAwait(false);
+        await WriteAsync(_joined.AsMemory(0, _filled)).ConfigureAwait(false);
         _filled = 0;
+    }
+
+    private async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
+    {
+        Volatile.Write(ref _writingSince, Math.Max(1, _time.GetTimestamp()));
+        await _stream.WriteAsync(bytes, _stopped).ConfigureAwait(false);
+        Volatile.Write(ref _writingSince, 0);
     }
 
     private static void GiveBack(List<NbdReply> replies)
